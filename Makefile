@@ -1,0 +1,52 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := agents clients consumers producers schemas tests
+
+.PHONY: help install fmt lint type test demo kafka run bench clean
+
+help:  ## Show what there is to do
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(VENV)/.installed  ## Make .venv with everything pinned; leaves .venv/bin/pathstream
+
+$(VENV)/.installed: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
+		|| { echo "pathstream needs Python 3.11 to 3.14; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing (Debian and Ubuntu: apt install python3-venv)."; exit 1; }
+	@echo "Installing the pinned dependencies into $(VENV) (once, about a minute) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+fmt: install  ## Format the code and sort imports
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+lint: install  ## Ruff and the import rules
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/lint-imports
+
+type: install  ## Strict types
+	$(BIN)/mypy
+
+test: install  ## All tests, on the best Kafka this machine can run
+	$(BIN)/pytest
+
+demo: install  ## The whole job on an embedded broker: no Kafka, no Docker, no key
+	$(BIN)/pathstream demo
+
+kafka: install  ## A real Apache Kafka in the foreground (Docker, or Java 17 and Maven)
+	$(BIN)/python -m tests.kafka
+
+run: install  ## The worker, against KAFKA_BOOTSTRAP_SERVERS
+	$(BIN)/pathstream run
+
+bench: install  ## Figures on a real Kafka: bare loop, sequential consumer, engine
+	$(BIN)/python -m tests.benchmarks
+
+clean:  ## Remove what install and the tests made
+	rm -rf $(VENV) .kafka .mypy_cache .ruff_cache .pytest_cache .hypothesis
