@@ -1,0 +1,47 @@
+"""Every number the engine runs by, with its unit. `consumers/settings.py` fills it from the environment."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much, how long, how often; the defaults are those of the contracts and of the design's measurements."""
+
+    max_in_flight: int = 256
+    """Events handled at once by one process: the size of the worker pool."""
+    max_buffered_bytes: int = 64 * 2**20
+    """Bytes accepted from Kafka and not finished; above it polling stops, below `low_water` of it polling goes on."""
+    low_water: float = 0.8
+    """Share of `max_buffered_bytes` at which polling goes on again."""
+    window: int = 20_000
+    """Offsets between a partition's first unfinished record and the newest accepted one."""
+    max_event_bytes: int = 2**20
+    """A larger value is a dead letter."""
+    commit_interval_seconds: float = 0.1
+    """A task with finished work is checkpointed this often."""
+    max_attempts: int = 5
+    """Attempts at one event before a retriable failure becomes a dead letter."""
+    max_retry_seconds: float = 300.0
+    """Time from the first attempt at one event after which it is not retried any more."""
+    retry_base_seconds: float = 0.5
+    """First pause between two attempts; doubled each time, with jitter."""
+    retry_cap_seconds: float = 30.0
+    """Longest pause between two attempts."""
+    revoke_seconds: float = 10.0
+    """How long a rebalance waits for events that are in a handler; below the rebalance timeout."""
+    shutdown_seconds: float = 30.0
+    """How long a shutdown waits for events that are in a handler, all flows together."""
+    transaction_timeout_seconds: float = 10.0
+    """After it the broker itself aborts a transaction whose owner went silent."""
+    request_timeout_seconds: float = 15.0
+    """One request to a broker."""
+    session_timeout_seconds: float = 10.0
+    """Without a heartbeat for this long the group takes the worker for dead."""
+    rebalance_timeout_seconds: float = 60.0
+    """How long the group waits for a worker to rejoin."""
+    recovery_backoff_seconds: float = 0.5
+    """Pause before a task that failed to open, or to commit, is opened again."""
+    poll_seconds: float = 0.2
+    """Longest wait of one poll; bounds how late a newly active task is polled."""
+    metadata_max_chars: int = 4_000
+    """Longest progress map; Kafka's `offset.metadata.max.bytes` is 4,096 by default."""

@@ -1,0 +1,32 @@
+"""What a model answers, before it is trusted: the shapes that `clients/llm/ask` validates against."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.events import Level
+
+
+class Decision(BaseModel):
+    """Base of all model answers: strict about what is there, tolerant of extra fields."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
+
+
+class PathStep(Decision):
+    """One step of a learning path (seed 004). `resources` are ids or names of offered resources."""
+
+    step_number: int = Field(ge=1)
+    title: str = Field(min_length=1)
+    description: str = Field(min_length=1)
+    estimated_duration: str = Field(min_length=1)
+    resources: list[str] = Field(default_factory=list)
+    prerequisites: list[str] = Field(default_factory=list)
+    skills_covered: list[str] = Field(default_factory=list)
+
+
+class PathPlan(Decision):
+    """A learning path as a planner gives it (seed 004)."""
+
+    goal: str = Field(min_length=1)
+    difficulty_level: Level
+    total_duration: str = Field(min_length=1)
+    steps: list[PathStep] = Field(min_length=1, max_length=50)

@@ -1,0 +1,48 @@
+"""What every event has in common: how its names are spelled and whose it is."""
+
+import unicodedata
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AliasChoices, AliasGenerator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel, to_snake
+
+MAX_LEARNER_ID_CHARS = 200
+
+
+def _readable_id(value: str) -> str:
+    if not value.strip():
+        raise ValueError("blank")
+    if any(unicodedata.category(char) == "Cc" for char in value):
+        raise ValueError("holds control characters")
+    return value
+
+
+LearnerIdText = Annotated[str, Field(max_length=MAX_LEARNER_ID_CHARS), AfterValidator(_readable_id)]
+
+
+class InputModel(BaseModel):
+    """Base of everything read from a topic: camelCase or snake_case, unknown fields ignored (contracts)."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        allow_inf_nan=False,
+        alias_generator=AliasGenerator(
+            validation_alias=lambda name: AliasChoices(to_camel(name), to_snake(name)),
+        ),
+    )
+
+
+class OutputModel(BaseModel):
+    """Base of everything written to a topic: exactly these names, no other fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Envelope(InputModel):
+    """The upstream's envelope around an event's data (seed 004)."""
+
+    event_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    user_id: LearnerIdText
+    metadata: dict[str, Any] = Field(default_factory=dict)

@@ -1,0 +1,134 @@
+"""Every error of the service in one tree; `consumers/engine/failure.py` alone decides what follows from each.
+
+    PathstreamError
+    ├── EventError                     the record is no valid event: dead letter at once
+    │   ├── InvalidJsonError
+    │   ├── InvalidEventError
+    │   └── EventTooLargeError
+    ├── ModelError                     a model call did not give a usable answer
+    │   ├── ModelTransientError        429, 5xx, connection          (retriable)
+    │   │   └── ModelTimeoutError      no answer in time             (retriable)
+    │   ├── ModelRejectedError         bad key, bad request: the same call fails again
+    │   ├── ModelBlockedError          refused by the provider's safety rules
+    │   ├── ModelTruncatedError        ran into the output limit
+    │   └── ModelMalformedError        text that is not what was asked for
+    ├── ContentServiceError
+    │   ├── ContentServiceUnavailableError   refused, 5xx, silent, not JSON   (retriable)
+    │   └── ContentServiceDeniedError        401, 403
+    └── OutputTooLargeError            a result that no topic of ours would take
+"""
+
+from typing import ClassVar, Literal
+
+ErrorCode = Literal[
+    "INVALID_JSON",
+    "INVALID_EVENT",
+    "EVENT_TOO_LARGE",
+    "LLM_UNAVAILABLE",
+    "LLM_INVALID_OUTPUT",
+    "LLM_BLOCKED",
+    "CONTENT_SERVICE_UNAVAILABLE",
+    "UNEXPECTED",
+]
+ErrorCategory = Literal["validation", "conflict", "timeout", "llm", "content_service", "bug"]
+
+
+class PathstreamError(Exception):
+    """Base of all errors this service raises on purpose.
+
+    `code` and `category` are those of the dead-letter headers; `retriable` says whether the same attempt,
+    made again later, may succeed.
+    """
+
+    code: ClassVar[ErrorCode] = "UNEXPECTED"
+    category: ClassVar[ErrorCategory] = "bug"
+    retriable: ClassVar[bool] = False
+
+
+class EventError(PathstreamError):
+    """The record's bytes are not an event that this flow takes."""
+
+    code = "INVALID_EVENT"
+    category = "validation"
+
+
+class InvalidJsonError(EventError):
+    """Not UTF-8, not JSON, or JSON that only Python's parser would take (NaN, lone surrogates)."""
+
+    code = "INVALID_JSON"
+
+
+class InvalidEventError(EventError):
+    """JSON, but not an object, or an object that does not fit the event's schema."""
+
+
+class EventTooLargeError(EventError):
+    """More bytes than `MAX_EVENT_BYTES`."""
+
+    code = "EVENT_TOO_LARGE"
+
+
+class ModelError(PathstreamError):
+    """A model call that gave no usable answer."""
+
+    code = "LLM_UNAVAILABLE"
+    category = "llm"
+
+
+class ModelTransientError(ModelError):
+    """The provider may answer if asked again: overload, rate limit, lost connection."""
+
+    retriable = True
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ModelTimeoutError(ModelTransientError):
+    """No complete answer within `LLM_TIMEOUT_SECONDS`."""
+
+    category = "timeout"
+
+
+class ModelRejectedError(ModelError):
+    """The provider refuses the call itself (key, model name, request): asking again changes nothing."""
+
+
+class ModelBlockedError(ModelError):
+    """The provider's safety rules stopped the prompt or the answer; never retried as it is."""
+
+    code = "LLM_BLOCKED"
+
+
+class ModelTruncatedError(ModelError):
+    """The answer ended at the output limit."""
+
+    code = "LLM_INVALID_OUTPUT"
+
+
+class ModelMalformedError(ModelError):
+    """The answer is empty, not JSON, or does not fit the schema, also after asking again."""
+
+    code = "LLM_INVALID_OUTPUT"
+
+
+class ContentServiceError(PathstreamError):
+    """The content service gave no usable answer."""
+
+    code = "CONTENT_SERVICE_UNAVAILABLE"
+    category = "content_service"
+
+
+class ContentServiceUnavailableError(ContentServiceError):
+    """Refused, 5xx, silent, too large, or not the JSON it promised."""
+
+    retriable = True
+
+
+class ContentServiceDeniedError(ContentServiceError):
+    """401 or 403: the secret is wrong; an operator has to act."""
+
+
+class OutputTooLargeError(PathstreamError):
+    """A result larger than its topic's `max.message.bytes`, after everything optional was cut."""
