@@ -1,0 +1,95 @@
+"""The connection to Kafka, and every touch of aiokafka that is not its public interface.
+
+`tests/contract/test_aiokafka_internals.py` fails when a release of aiokafka moves what is used here.
+"""
+
+import ssl
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.helpers import create_ssl_context
+from aiokafka.structs import OffsetAndMetadata
+
+NEVER_MS = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Where Kafka is and how to get in; makes clients that are opened and closed by their user."""
+
+    bootstrap_servers: str
+    client_id: str = "ai-service"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: str = "PLAIN"
+    sasl_username: str | None = None
+    sasl_password: str | None = None
+    ssl_cafile: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+    request_timeout_seconds: float = 15.0
+
+    def client(self) -> AIOKafkaClient:
+        """A bare client: requests in, responses out."""
+        return AIOKafkaClient(**self._common())
+
+    def producer(self, **options: Any) -> AIOKafkaProducer:
+        """A producer that waits for all replicas; for tools and tests, the engine has its own transactions."""
+        return AIOKafkaProducer(**self._common(), acks="all", **options)
+
+    def consumer(self, *topics: str, group_id: str | None = None, **options: Any) -> AIOKafkaConsumer:
+        """A consumer that reads committed records only and never commits by itself."""
+        defaults: dict[str, Any] = {
+            "enable_auto_commit": False,
+            "auto_offset_reset": "earliest",
+            "isolation_level": "read_committed",
+            "max_poll_interval_ms": NEVER_MS,  # heartbeats say whether we live
+            "partition_assignment_strategy": (RangePartitionAssignor,),
+        }
+        return AIOKafkaConsumer(*topics, group_id=group_id, **self._common(), **(defaults | options))
+
+    def admin(self) -> AIOKafkaAdminClient:
+        """An admin client."""
+        return AIOKafkaAdminClient(**self._common())
+
+    def _common(self) -> dict[str, Any]:
+        return {
+            "bootstrap_servers": self.bootstrap_servers,
+            "client_id": self.client_id,
+            "security_protocol": self.security_protocol,
+            "sasl_mechanism": self.sasl_mechanism,
+            "sasl_plain_username": self.sasl_username,
+            "sasl_plain_password": self.sasl_password,
+            "ssl_context": self._ssl_context(),
+            "request_timeout_ms": int(self.request_timeout_seconds * 1000),
+        }
+
+    def _ssl_context(self) -> ssl.SSLContext | None:
+        if "SSL" not in self.security_protocol.split("_"):
+            return None
+        context: ssl.SSLContext = create_ssl_context(
+            cafile=self.ssl_cafile and str(self.ssl_cafile),
+            certfile=self.ssl_certfile and str(self.ssl_certfile),
+            keyfile=self.ssl_keyfile and str(self.ssl_keyfile),
+        )
+        return context
+
+
+def request_rejoin(consumer: AIOKafkaConsumer) -> None:
+    """Make the consumer leave its assignment and join its group anew."""
+    consumer._coordinator.request_rejoin()  # noqa: SLF001
+
+
+async def committed_positions(
+    consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
+) -> dict[TopicPartition, OffsetAndMetadata]:
+    """The group's committed offsets with their metadata, which `consumer.committed()` would drop."""
+    found: dict[TopicPartition, OffsetAndMetadata] = await consumer._coordinator.fetch_committed_offsets(  # noqa: SLF001
+        list(partitions)
+    )
+    return found
