@@ -15,7 +15,12 @@
     ├── ContentServiceError
     │   ├── ContentServiceUnavailableError   refused, 5xx, silent, not JSON   (retriable)
     │   └── ContentServiceDeniedError        401, 403
-    └── OutputTooLargeError            a result that no topic of ours would take
+    ├── OutputTooLargeError            a result that no topic of ours would take
+    └── TransactionError               a checkpoint did not get through
+        ├── FencedError                the task has another owner, or its transaction timed out
+        └── TransactionFailedError     perhaps committed, perhaps not: look, then go on   (retriable)
+            ├── TopicMissingError
+            └── RecordRefusedError     the broker's limits are tighter than those read from it
 """
 
 from typing import ClassVar, Literal
@@ -48,14 +53,14 @@ class PathstreamError(Exception):
 class EventError(PathstreamError):
     """The record's bytes are not an event that this flow takes."""
 
-    code = "INVALID_EVENT"
-    category = "validation"
+    code: ClassVar[ErrorCode] = "INVALID_EVENT"
+    category: ClassVar[ErrorCategory] = "validation"
 
 
 class InvalidJsonError(EventError):
     """Not UTF-8, not JSON, or JSON that only Python's parser would take (NaN, lone surrogates)."""
 
-    code = "INVALID_JSON"
+    code: ClassVar[ErrorCode] = "INVALID_JSON"
 
 
 class InvalidEventError(EventError):
@@ -65,14 +70,14 @@ class InvalidEventError(EventError):
 class EventTooLargeError(EventError):
     """More bytes than `MAX_EVENT_BYTES`."""
 
-    code = "EVENT_TOO_LARGE"
+    code: ClassVar[ErrorCode] = "EVENT_TOO_LARGE"
 
 
 class ModelError(PathstreamError):
     """A model call that gave no usable answer."""
 
-    code = "LLM_UNAVAILABLE"
-    category = "llm"
+    code: ClassVar[ErrorCode] = "LLM_UNAVAILABLE"
+    category: ClassVar[ErrorCategory] = "llm"
 
 
 class ModelTransientError(ModelError):
@@ -88,7 +93,7 @@ class ModelTransientError(ModelError):
 class ModelTimeoutError(ModelTransientError):
     """No complete answer within `LLM_TIMEOUT_SECONDS`."""
 
-    category = "timeout"
+    category: ClassVar[ErrorCategory] = "timeout"
 
 
 class ModelRejectedError(ModelError):
@@ -98,26 +103,26 @@ class ModelRejectedError(ModelError):
 class ModelBlockedError(ModelError):
     """The provider's safety rules stopped the prompt or the answer; never retried as it is."""
 
-    code = "LLM_BLOCKED"
+    code: ClassVar[ErrorCode] = "LLM_BLOCKED"
 
 
 class ModelTruncatedError(ModelError):
     """The answer ended at the output limit."""
 
-    code = "LLM_INVALID_OUTPUT"
+    code: ClassVar[ErrorCode] = "LLM_INVALID_OUTPUT"
 
 
 class ModelMalformedError(ModelError):
     """The answer is empty, not JSON, or does not fit the schema, also after asking again."""
 
-    code = "LLM_INVALID_OUTPUT"
+    code: ClassVar[ErrorCode] = "LLM_INVALID_OUTPUT"
 
 
 class ContentServiceError(PathstreamError):
     """The content service gave no usable answer."""
 
-    code = "CONTENT_SERVICE_UNAVAILABLE"
-    category = "content_service"
+    code: ClassVar[ErrorCode] = "CONTENT_SERVICE_UNAVAILABLE"
+    category: ClassVar[ErrorCategory] = "content_service"
 
 
 class ContentServiceUnavailableError(ContentServiceError):
@@ -132,3 +137,25 @@ class ContentServiceDeniedError(ContentServiceError):
 
 class OutputTooLargeError(PathstreamError):
     """A result larger than its topic's `max.message.bytes`, after everything optional was cut."""
+
+
+class TransactionError(PathstreamError):
+    """A transaction did not end with a confirmed commit."""
+
+
+class FencedError(TransactionError):
+    """Another producer has this transactional id now, or the broker gave the transaction up."""
+
+
+class TransactionFailedError(TransactionError):
+    """The transaction's outcome is unknown: the committed offsets tell."""
+
+    retriable = True
+
+
+class TopicMissingError(TransactionFailedError):
+    """A topic that a transaction needs does not exist."""
+
+
+class RecordRefusedError(TransactionFailedError):
+    """The broker finds a record or batch too large for its topic."""
