@@ -1,0 +1,1 @@
+"""Everything outside this process: Kafka, models, the content service."""

@@ -1,0 +1,1 @@
+"""The service: command line, settings, wiring, flows and the engine that runs them."""

@@ -1,0 +1,1 @@
+"""Records on their way out: built, packed, dead-lettered, sent in transactions."""

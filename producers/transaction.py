@@ -122,11 +122,15 @@ class TransactionalProducer:
 
     async def _add_offsets(self, offsets: Mapping[TopicPartition, tuple[int, str]], group_id: str) -> None:
         add = AddOffsetsToTxnRequest(self._id, self._producer_id, self._epoch, group_id)
-        await self._ask_coordinator(CoordinationType.TRANSACTION, self._id, add, lambda answer: [answer.error_code])
+        await self._ask_coordinator(
+            CoordinationType.TRANSACTION, self._id, add, lambda answer: [answer.error_code]
+        )
         topics: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
         for partition, (next_offset, metadata) in offsets.items():
             topics[partition.topic].append((partition.partition, next_offset, metadata))
-        commit = TxnOffsetCommitRequest(self._id, group_id, self._producer_id, self._epoch, list(topics.items()))
+        commit = TxnOffsetCommitRequest(
+            self._id, group_id, self._producer_id, self._epoch, list(topics.items())
+        )
         await self._ask_coordinator(CoordinationType.GROUP, group_id, commit, _partition_codes)
 
     async def _ask_coordinator(
@@ -170,7 +174,9 @@ class TransactionalProducer:
         batch.builder.set_producer_state(self._producer_id, self._epoch, sequence)
         return bytes(batch.builder.build())
 
-    async def _send_to_leader(self, node: int, batches: Mapping[TopicPartition, bytes]) -> list[TopicPartition]:
+    async def _send_to_leader(
+        self, node: int, batches: Mapping[TopicPartition, bytes]
+    ) -> list[TopicPartition]:
         """The partitions whose batch is written; the others are to be sent again."""
         topics: dict[str, list[tuple[int, bytes]]] = defaultdict(list)
         for partition, data in batches.items():

@@ -1,0 +1,1 @@
+"""Events, outputs, model answers, errors and ids: what everything else speaks in."""

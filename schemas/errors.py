@@ -1,26 +1,26 @@
 """Every error of the service in one tree; `consumers/engine/failure.py` alone decides what follows from each.
 
-    PathstreamError
-    ├── EventError                     the record is no valid event: dead letter at once
-    │   ├── InvalidJsonError
-    │   ├── InvalidEventError
-    │   └── EventTooLargeError
-    ├── ModelError                     a model call did not give a usable answer
-    │   ├── ModelTransientError        429, 5xx, connection          (retriable)
-    │   │   └── ModelTimeoutError      no answer in time             (retriable)
-    │   ├── ModelRejectedError         bad key, bad request: the same call fails again
-    │   ├── ModelBlockedError          refused by the provider's safety rules
-    │   ├── ModelTruncatedError        ran into the output limit
-    │   └── ModelMalformedError        text that is not what was asked for
-    ├── ContentServiceError
-    │   ├── ContentServiceUnavailableError   refused, 5xx, silent, not JSON   (retriable)
-    │   └── ContentServiceDeniedError        401, 403
-    ├── OutputTooLargeError            a result that no topic of ours would take
-    └── TransactionError               a checkpoint did not get through
-        ├── FencedError                the task has another owner, or its transaction timed out
-        └── TransactionFailedError     perhaps committed, perhaps not: look, then go on   (retriable)
-            ├── TopicMissingError
-            └── RecordRefusedError     the broker's limits are tighter than those read from it
+PathstreamError
+├── EventError                     the record is no valid event: dead letter at once
+│   ├── InvalidJsonError
+│   ├── InvalidEventError
+│   └── EventTooLargeError
+├── ModelError                     a model call did not give a usable answer
+│   ├── ModelTransientError        429, 5xx, connection          (retriable)
+│   │   └── ModelTimeoutError      no answer in time             (retriable)
+│   ├── ModelRejectedError         bad key, bad request: the same call fails again
+│   ├── ModelBlockedError          refused by the provider's safety rules
+│   ├── ModelTruncatedError        ran into the output limit
+│   └── ModelMalformedError        text that is not what was asked for
+├── ContentServiceError
+│   ├── ContentServiceUnavailableError   refused, 5xx, silent, not JSON   (retriable)
+│   └── ContentServiceDeniedError        401, 403
+├── OutputTooLargeError            a result that no topic of ours would take
+└── TransactionError               a checkpoint did not get through
+    ├── FencedError                the task has another owner, or its transaction timed out
+    └── TransactionFailedError     perhaps committed, perhaps not: look, then go on   (retriable)
+        ├── TopicMissingError
+        └── RecordRefusedError     the broker's limits are tighter than those read from it
 """
 
 from typing import ClassVar, Literal

@@ -1,0 +1,1 @@
+"""The engine: lanes, progress, checkpoints, rebalances."""

@@ -43,5 +43,11 @@ class Limits:
     """Pause before a task that failed to open, or to commit, is opened again."""
     poll_seconds: float = 0.2
     """Longest wait of one poll; bounds how late a newly active task is polled."""
+    poll_max_records: int = 4_000
+    """Records one poll takes at most; bounds by how much `window` and `max_buffered_bytes` are passed."""
+    fetch_wait_ms: int = 20
+    """How long the broker may wait for new records before it answers a fetch, in milliseconds."""
+    idle_seconds: float = 0.01
+    """Pause before looking again while no partition may be polled."""
     metadata_max_chars: int = 4_000
     """Longest progress map; Kafka's `offset.metadata.max.bytes` is 4,096 by default."""

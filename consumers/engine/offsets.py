@@ -37,9 +37,10 @@ class Progress:
 
     `accept` gives each offset a slot, a number that stays valid while the progress lives. `ahead` are offsets that
     an earlier owner finished and that have not been fetched again yet; they stay in every commit until they are.
+    `changed` says whether there is something to commit; whoever commits clears it.
     """
 
-    __slots__ = ("_accepted", "_ahead", "_done", "_first_slot", "_next_offset", "unfinished")
+    __slots__ = ("_accepted", "_ahead", "_done", "_first_slot", "_next_offset", "changed", "unfinished")
 
     def __init__(self, next_offset: int | None = None, ahead: Iterable[int] = ()) -> None:
         self._next_offset = next_offset
@@ -48,6 +49,12 @@ class Progress:
         self._done = bytearray()
         self._first_slot = 0
         self.unfinished = 0
+        self.changed = False
+
+    @property
+    def has_ahead(self) -> bool:
+        """Whether finished offsets of an earlier owner are still to be fetched again."""
+        return bool(self._ahead)
 
     @property
     def next_fetch(self) -> int | None:
@@ -76,6 +83,7 @@ class Progress:
             self._ahead.difference_update(offsets)
             self._done.extend(done)
             self.unfinished += done.count(0)
+            self.changed = True
         else:
             self._done.extend(bytes(len(offsets)))
             self.unfinished += len(offsets)
@@ -89,6 +97,7 @@ class Progress:
         """An accepted offset is done."""
         self._done[slot - self._first_slot] = 1
         self.unfinished -= 1
+        self.changed = True
 
     def encode(self, marker: str) -> tuple[int, str]:
         """The offset to commit and the metadata to commit with it."""

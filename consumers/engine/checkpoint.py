@@ -1,0 +1,65 @@
+"""The checkpoint: one transaction of one task."""
+
+import time
+
+from clients.cluster import Cluster
+from consumers.engine.limits import Limits
+from consumers.engine.partition import Task
+from consumers.engine.report import Report
+from producers.output import build_batches
+from producers.transaction import TransactionalProducer
+
+
+class Checkpointer:
+    """Commits what a task has finished: outputs, dead letters, offsets with progress; all of it or nothing."""
+
+    def __init__(
+        self, cluster: Cluster, producer: TransactionalProducer, group_id: str, limits: Limits, report: Report
+    ) -> None:
+        self._cluster = cluster
+        self._producer = producer
+        self._group_id = group_id
+        self._limits = limits
+        self._report = report
+        self._number = 0
+
+    async def fence(self) -> None:
+        """End whatever another owner, or a failed checkpoint, left open. Raises TransactionFailedError."""
+        await self._producer.start()
+
+    async def checkpoint(self, task: Task) -> bool:
+        """Commit the task's finished work; False when there is nothing to commit, or when it has to wait.
+
+        1. Take what is finished and write the progress of every partition that moved, under a new marker. If a
+           progress map does not fit into Kafka's metadata, wait: the map is never cut. It fits again when the first
+           unfinished event, which holds the committed offset, is done.
+        2. From here on new results belong to the next checkpoint; these are kept until the outcome is known.
+        3. Pack the outputs into batches, one transaction's worth.
+        4. Send and commit them with the offsets.
+        5. Confirm.
+
+        Raises FencedError or TransactionFailedError; the task has to be opened again then, and what was not
+        committed is in its next checkpoint.
+        """
+        self._number += 1
+        attempt = task.prepare(f"{self._producer.incarnation}.{self._number:x}")
+        if not attempt.offsets:
+            task.dirty.clear()
+            return False
+        longest = max(len(metadata) for _, metadata in attempt.offsets.values())
+        if longest > self._limits.metadata_max_chars:
+            self._report.held_back(task, longest)
+            return False
+        started_at = time.perf_counter()
+        task.begin(attempt)
+        counts = {
+            topic: await self._cluster.partition_count(topic) for topic in {o.topic for o in attempt.outputs}
+        }
+        batches = build_batches(
+            attempt.outputs, partition_count=counts.__getitem__, max_bytes=self._cluster.max_message_bytes
+        )
+        await self._producer.commit(batches, attempt.offsets, self._group_id)
+        task.confirm()
+        task.problem = None
+        self._report.checkpoint(task, len(attempt.outputs), time.perf_counter() - started_at)
+        return True

@@ -1,0 +1,228 @@
+"""A task: its partitions' progress, its lanes, and the results that wait for the next checkpoint. No I/O."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from aiokafka import ConsumerRecord, TopicPartition
+
+from consumers.engine.buffer import Buffer
+from consumers.engine.offsets import Position, Progress
+from producers.output import Output
+from schemas.ids import Epoch
+
+
+class TaskState(Enum):
+    """Where a task stands; `_NEXT` says what may follow."""
+
+    OPENING = auto()
+    """Fencing the last owner and reading what it committed; nothing is polled or handled."""
+    ACTIVE = auto()
+    """Polled, handled, checkpointed."""
+    LEAVING = auto()
+    """Revoked or shutting down: events in a handler may finish, no new one starts; one last checkpoint follows."""
+    SUSPENDED = auto()
+    """Not ours for now; if it comes back, what is in memory goes on."""
+    CLOSED = auto()
+    """Another worker's; everything in memory is dropped."""
+
+
+_NEXT = {
+    TaskState.OPENING: {TaskState.ACTIVE, TaskState.SUSPENDED, TaskState.CLOSED},
+    TaskState.ACTIVE: {TaskState.OPENING, TaskState.LEAVING, TaskState.SUSPENDED},
+    TaskState.LEAVING: {TaskState.SUSPENDED},
+    TaskState.SUSPENDED: {TaskState.OPENING, TaskState.CLOSED},
+    TaskState.CLOSED: set[TaskState](),
+}
+
+
+class Entry:
+    """An accepted record until it is finished."""
+
+    __slots__ = ("attempts", "first_attempt_at", "progress", "record", "size", "slot")
+
+    def __init__(self, progress: Progress, slot: int, record: ConsumerRecord[Any, Any], size: int) -> None:
+        self.progress = progress
+        self.slot = slot
+        self.record = record
+        self.size = size
+        self.attempts = 0
+        self.first_attempt_at = 0.0
+
+
+class Lane:
+    """The entries of one key, handled one after the other; only the head is ever with a worker."""
+
+    __slots__ = ("entries", "epoch", "key", "task", "worker")
+
+    def __init__(self, task: "Task", key: bytes | None, entry: Entry) -> None:
+        self.task = task
+        self.epoch = task.epoch
+        self.key = key
+        self.entries = deque((entry,))
+        self.worker: asyncio.Task[None] | None = None
+
+    @property
+    def stale(self) -> bool:
+        """Whether the lane belongs to an assignment that is over: its results are to be thrown away."""
+        return self.epoch != self.task.epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What one checkpoint tries to commit, kept until the outcome is known."""
+
+    outputs: Sequence[Output]
+    offsets: dict[TopicPartition, tuple[int, str]]
+
+
+class Task:
+    """Partition number `partition` of a flow's topics: the unit of assignment, fencing and commit."""
+
+    def __init__(self, partition: int, topics: Iterable[str], buffer: Buffer) -> None:
+        self.partition = partition
+        self.state = TaskState.OPENING
+        self.epoch = Epoch(0)
+        self.problem: str | None = None
+        self.sources = {TopicPartition(topic, partition): Progress() for topic in topics}
+        self.lanes: dict[bytes | None, Lane] = {}
+        self.parked: list[Lane] = []
+        self.outputs: list[Output] = []
+        self.attempt: Attempt | None = None
+        self.committed: dict[TopicPartition, tuple[int, str]] | None = None
+        self.dirty = asyncio.Event()
+        self.running = 0
+        self.quiet = asyncio.Event()
+        self._buffer = buffer
+        self._buffered_bytes = 0
+
+    def move_to(self, state: TaskState) -> None:
+        """Change the state; raises RuntimeError for a change that the table does not know."""
+        if state not in _NEXT[self.state]:
+            raise RuntimeError(f"task {self.partition} cannot go from {self.state.name} to {state.name}")
+        self.state = state
+
+    def accept(self, source: TopicPartition, records: Sequence[ConsumerRecord[Any, Any]]) -> list[Lane]:
+        """Take fetched records; gives the lanes that have become ready.
+
+        Records that an earlier owner finished are skipped. Raises ValueError for records that were passed already.
+        """
+        progress, buffer, lanes, ready = self.sources[source], self._buffer, self.lanes, list[Lane]()
+        restored = progress.has_ahead
+        slot = progress.accept([record.offset for record in records])
+        total = 0
+        for record in records:
+            if not (restored and progress.is_done(slot)):
+                key = record.key
+                size = buffer.size_of(record)
+                total += size
+                entry = Entry(progress, slot, record, size)
+                if (lane := lanes.get(key)) is None:
+                    lanes[key] = lane = Lane(self, key, entry)
+                    ready.append(lane)
+                else:
+                    lane.entries.append(entry)
+            slot += 1
+        self._buffered_bytes += total
+        buffer.add(total)
+        if restored:
+            self.dirty.set()
+        return ready
+
+    def finish(self, lane: Lane, outputs: Sequence[Output]) -> bool:
+        """The lane's head is done, with these results. Whether the lane has more to do."""
+        entry = lane.entries.popleft()
+        entry.progress.finish(entry.slot)
+        if outputs:
+            self.outputs.extend(outputs)
+        self._buffered_bytes -= entry.size
+        self._buffer.release(entry.size)
+        self.dirty.set()
+        if lane.entries:
+            return True
+        del self.lanes[lane.key]
+        return False
+
+    def started(self) -> None:
+        """A worker has taken an event of this task into its handler."""
+        self.running += 1
+        self.quiet.clear()
+
+    def stopped(self) -> None:
+        """A worker has come out of the handler."""
+        self.running -= 1
+        if not self.running:
+            self.quiet.set()
+
+    def prepare(self, marker: str) -> Attempt:
+        """What the next checkpoint is to commit: everything finished so far, and what a failed one had."""
+        outputs = self.outputs if self.attempt is None else [*self.attempt.outputs, *self.outputs]
+        changed = {
+            source: progress.encode(marker)
+            for source, progress in self.sources.items()
+            if progress.changed or (self.attempt and source in self.attempt.offsets)
+        }
+        return Attempt(outputs=outputs, offsets=changed)
+
+    def begin(self, attempt: Attempt) -> None:
+        """The attempt is on its way; from now on results belong to the next one."""
+        self.attempt = attempt
+        self.outputs = []
+        for source in attempt.offsets:
+            self.sources[source].changed = False
+        self.dirty.clear()
+
+    def confirm(self) -> None:
+        """The attempt is committed."""
+        if self.attempt is not None:
+            self.committed = (self.committed or {}) | self.attempt.offsets
+        self.attempt = None
+
+    def resume(self, positions: dict[TopicPartition, Position]) -> bool:
+        """Go on with what is in memory, if nobody else committed since; tells whether that was possible.
+
+        The markers in the committed metadata say whether a failed attempt got through after all.
+        """
+        if self.committed is None:
+            return False
+        found = {source: (position.next_offset, position.metadata) for source, position in positions.items()}
+        if self.attempt is not None and found == self.committed | self.attempt.offsets:
+            self.confirm()
+            return True
+        if found == self.committed:
+            if self.attempt is not None:
+                self.dirty.set()
+            return True
+        return False
+
+    def reset(self, positions: dict[TopicPartition, Position]) -> None:
+        """Start from the committed positions; whatever was in memory is dropped."""
+        self.drop()
+        self.committed = {
+            source: (position.next_offset, position.metadata) for source, position in positions.items()
+        }
+        self.sources = {
+            source: Progress(positions[source].next_offset, positions[source].done)
+            if source in positions
+            else Progress()
+            for source in self.sources
+        }
+
+    def drop(self) -> None:
+        """Let go of all work in memory: handlers are cancelled, results thrown away."""
+        self.epoch = Epoch(self.epoch + 1)
+        for lane in self.lanes.values():
+            if lane.worker is not None:
+                lane.worker.cancel()
+        self.lanes, self.parked, self.outputs, self.attempt = {}, [], [], None
+        self._buffer.release(self._buffered_bytes)
+        self._buffered_bytes = 0
+        self.dirty.clear()
+
+    @property
+    def waiting(self) -> int:
+        """Events accepted and not finished."""
+        return sum(progress.unfinished for progress in self.sources.values())

@@ -1,0 +1,62 @@
+"""Records that are not where they belong: forwarded once, under their learner's id, never to the upstream's topic.
+
+The forwarded record keeps its bytes and headers and carries what it was before, so that outputs and dead letters
+still point at the upstream's record.
+"""
+
+from typing import Any, NamedTuple
+
+from aiokafka import ConsumerRecord
+
+from producers.output import Headers, Output
+from schemas.ids import Coordinates, LearnerId
+
+SUFFIX = "-repartition"
+
+_PREFIX = "pathstream-origin-"
+_TOPIC = f"{_PREFIX}topic"
+_PARTITION = f"{_PREFIX}partition"
+_OFFSET = f"{_PREFIX}offset"
+_TIMESTAMP = f"{_PREFIX}timestamp"
+_TIMESTAMP_TYPE = f"{_PREFIX}timestamp-type"
+_KEY = f"{_PREFIX}key"
+
+
+class Origin(NamedTuple):
+    """A record as the upstream wrote it."""
+
+    at: Coordinates
+    key: bytes | None
+    timestamp_ms: int
+    timestamp_type: int
+    headers: Headers
+
+
+def forward(record: ConsumerRecord[Any, Any], learner_id: LearnerId, topic: str) -> Output:
+    """The record under its learner's id, for the group's repartition topic."""
+    headers: Headers = [
+        *record.headers,
+        (_TOPIC, record.topic.encode()),
+        (_PARTITION, str(record.partition).encode()),
+        (_OFFSET, str(record.offset).encode()),
+        (_TIMESTAMP, str(record.timestamp).encode()),
+        (_TIMESTAMP_TYPE, str(record.timestamp_type).encode()),
+    ]
+    if record.key is not None:
+        headers.append((_KEY, record.key))
+    return Output(topic, learner_id.encode(), record.value, headers)
+
+
+def origin_of(record: ConsumerRecord[Any, Any]) -> Origin:
+    """The record as it first stood: here, or where it was forwarded from."""
+    if not record.topic.endswith(SUFFIX):
+        at = Coordinates(topic=record.topic, partition=record.partition, offset=record.offset)
+        return Origin(at, record.key, record.timestamp, record.timestamp_type, list(record.headers))
+    was = {name: value for name, value in record.headers if name.startswith(_PREFIX)}
+    return Origin(
+        at=Coordinates(topic=was[_TOPIC].decode(), partition=int(was[_PARTITION]), offset=int(was[_OFFSET])),
+        key=was.get(_KEY),
+        timestamp_ms=int(was[_TIMESTAMP]),
+        timestamp_type=int(was[_TIMESTAMP_TYPE]),
+        headers=[(name, value) for name, value in record.headers if not name.startswith(_PREFIX)],
+    )

@@ -1,0 +1,113 @@
+"""What the engine says of itself: one log line per event, one per change of a task; never a payload."""
+
+import logging
+from typing import Any, assert_never
+
+import structlog
+
+from consumers.engine.failure import DeadLetter, Done, Outcome, Retry
+from consumers.engine.flow import Context
+from consumers.engine.partition import Entry, Task
+from schemas.errors import PathstreamError
+
+
+class Report:
+    """The log lines of one flow's engine."""
+
+    def __init__(self, flow: str) -> None:
+        self._log = structlog.get_logger("pathstream.engine").bind(flow=flow)
+        self._each_event = self._log.is_enabled_for(logging.INFO)
+        self._problems: dict[int, str] = {}
+
+    def attempt(self, entry: Entry, context: Context, outcome: Outcome, seconds: float) -> None:
+        """One attempt at an event came to an end."""
+        match outcome:
+            case Done():
+                if self._each_event:
+                    name = "forwarded" if outcome.forwarded else "done"
+                    self._log.info("event", outcome=name, **self._fields(entry, context, seconds))
+            case Retry():
+                fields = self._fields(entry, context, seconds)
+                self._log.warning(
+                    "event",
+                    outcome="retry",
+                    error=_describe(outcome.error),
+                    attempts=entry.attempts,
+                    retry_seconds=round(outcome.delay, 3),
+                    **fields,
+                )
+            case DeadLetter():
+                fields = self._fields(entry, context, seconds)
+                self._log.error(
+                    "event",
+                    outcome="dead_letter",
+                    error=_describe(outcome.error),
+                    attempts=entry.attempts,
+                    **fields,
+                )
+            case _:
+                assert_never(outcome)
+
+    def _fields(self, entry: Entry, context: Context, seconds: float) -> dict[str, Any]:
+        record = entry.record
+        return {
+            "topic": record.topic,
+            "partition": record.partition,
+            "offset": record.offset,
+            "event_id": context.event_id,
+            "ms": round(seconds * 1000, 1),
+        }
+
+    def checkpoint(self, task: Task, outputs: int, seconds: float) -> None:
+        """A checkpoint is committed."""
+        self._problems.pop(task.partition, None)
+        self._log.debug("checkpoint", task=task.partition, outputs=outputs, ms=round(seconds * 1000, 1))
+
+    def held_back(self, task: Task, chars: int) -> None:
+        """A progress map does not fit into Kafka's metadata yet."""
+        self._log.warning("checkpoint.held_back", task=task.partition, metadata_chars=chars)
+
+    def assigned(self, partitions: list[int]) -> None:
+        """The group gave us these tasks."""
+        self._log.info("tasks.assigned", tasks=partitions)
+
+    def revoked(self, count: int) -> None:
+        """The group takes all tasks back, to assign them anew."""
+        self._log.info("tasks.revoked", count=count)
+
+    def opened(self, task: Task, *, resumed: bool) -> None:
+        """A task is ours and active; `resumed`: what was in memory goes on."""
+        self._log.info("task.active", task=task.partition, epoch=task.epoch, resumed=resumed)
+
+    def unfinished(self, task: Task) -> None:
+        """A task leaves while events are still in a handler."""
+        self._log.warning("task.unfinished", task=task.partition, events=task.running)
+
+    def fenced(self, task: Task, error: Exception) -> None:
+        """Another worker has the task, or its transaction timed out."""
+        self._log.warning("task.fenced", task=task.partition, error=_describe(error))
+
+    def failed(self, task: Task, error: Exception) -> None:
+        """A task could not be opened or checkpointed; said once until it changes."""
+        problem = _describe(error)
+        if self._problems.get(task.partition) != problem:
+            self._problems[task.partition] = problem
+            self._log.error("task.failed", task=task.partition, error=problem)
+
+    def beyond_end(self, task: Task, topic: str, next_offset: int) -> None:
+        """The committed offset lies beyond the partition's end: the topic was made anew; it is read from its start."""
+        self._log.error("task.topic_restarted", task=task.partition, topic=topic, committed=next_offset)
+
+    def topics_missing(self, topics: list[str]) -> None:
+        """The flow waits for topics that do not exist."""
+        self._log.error("topics.missing", topics=topics, remedy="pathstream topics create")
+
+    def poll_failed(self, error: Exception) -> None:
+        """Kafka refused a poll."""
+        self._log.error("poll.failed", error=_describe(error))
+
+
+def _describe(error: Exception) -> str:
+    """The error's name, and its text where it is ours: other texts may repeat what they choked on."""
+    name = type(error).__name__
+    return f"{name}: {error}" if isinstance(error, PathstreamError) and str(error) else name

@@ -1,0 +1,125 @@
+"""The worker pool: a fixed number of coroutines that take lanes in turn and handle their heads."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, assert_never
+
+from consumers.engine.failure import DeadLetter, Done, Outcome, Retry, attempt
+from consumers.engine.flow import Context, Flow
+from consumers.engine.limits import Limits
+from consumers.engine.partition import Entry, Lane, TaskState
+from consumers.engine.report import Report
+
+_EVENTS_BEFORE_YIELD = 64
+"""Events one worker may handle without a pause, so that instant handlers do not keep polling and commits waiting."""
+
+
+class WorkerPool:
+    """Handles lanes, at most `limits.max_in_flight` events at once.
+
+    A lane that has more to do goes to the end of the queue, so all lanes get their turn. A lane whose event is to
+    be tried again later leaves its worker free meanwhile.
+    """
+
+    def __init__(
+        self, flow: Flow[Any], limits: Limits, report: Report, max_bytes: Callable[[str], int]
+    ) -> None:
+        self._flow = flow
+        self._limits = limits
+        self._report = report
+        self._max_bytes = max_bytes
+        self._ready: deque[Lane] = deque()
+        self._idle: list[asyncio.Future[None]] = []
+        self._workers: list[asyncio.Task[None]] = []
+        self._waking = False
+        self._group: asyncio.TaskGroup | None = None
+
+    def start(self, group: asyncio.TaskGroup) -> None:
+        """Let workers be started in this group, as they are needed."""
+        self._group = group
+
+    def stop(self) -> None:
+        """Cancel all workers."""
+        for worker in self._workers:
+            worker.cancel()
+
+    def submit(self, lane: Lane) -> None:
+        """The lane has a head to handle."""
+        self._ready.append(lane)
+        if not self._waking:
+            self._wake()
+
+    def _wake(self) -> None:
+        """Get one more worker going; it wakes the next one while there is work, so nobody is woken in vain."""
+        if self._idle:
+            self._waking = True
+            self._idle.pop().set_result(None)
+        elif self._group is not None and len(self._workers) < self._limits.max_in_flight:
+            self._waking = True
+            self._workers.append(self._group.create_task(self._work()))
+
+    async def _next_lane(self) -> Lane:
+        while not self._ready:
+            turn = asyncio.get_running_loop().create_future()
+            self._idle.append(turn)
+            await turn
+            self._waking = False
+        lane = self._ready.popleft()
+        if self._ready and not self._waking:
+            self._wake()
+        return lane
+
+    async def _work(self) -> None:
+        me = asyncio.current_task()
+        assert me is not None  # noqa: S101 - a coroutine of a task group has one
+        self._waking = False
+        handled = 0
+        while True:
+            lane = await self._next_lane()
+            if lane.stale:
+                continue
+            task = lane.task
+            if task.state is not TaskState.ACTIVE:
+                task.parked.append(lane)
+                continue
+            await self._handle(lane, me)
+            handled += 1
+            if handled % _EVENTS_BEFORE_YIELD == 0:
+                await asyncio.sleep(0)
+
+    async def _handle(self, lane: Lane, me: asyncio.Task[None]) -> None:
+        """One attempt at the lane's head."""
+        task, entry = lane.task, lane.entries[0]
+        context = Context(entry.record, self._max_bytes)
+        lane.worker = me
+        task.started()
+        started_at = time.perf_counter()
+        try:
+            outcome = await attempt(self._flow, entry, context, self._limits)
+        except asyncio.CancelledError:
+            if not lane.stale or me.uncancel():
+                raise
+            return  # the task was dropped, the worker goes on
+        finally:
+            lane.worker = None
+            task.stopped()
+        if lane.stale:
+            return
+        self._report.attempt(entry, context, outcome, time.perf_counter() - started_at)
+        self._settle(lane, entry, outcome)
+
+    def _settle(self, lane: Lane, entry: Entry, outcome: Outcome) -> None:
+        match outcome:
+            case Done():
+                more = lane.task.finish(lane, outcome.outputs)
+            case DeadLetter():
+                more = lane.task.finish(lane, [outcome.output])
+            case Retry():
+                more = False
+                asyncio.get_running_loop().call_later(outcome.delay, self.submit, lane)
+            case _:
+                assert_never(outcome)
+        if more:
+            self._ready.append(lane)
