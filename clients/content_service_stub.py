@@ -164,8 +164,8 @@ def mastery_for(user_id: str) -> dict[str, float]:
 class ContentServiceStub:
     """A content service on a free port of 127.0.0.1, while its async context is open.
 
-    `fault`, when set, is what every call gets from then on; `calls` counts them by path. With a `secret`, calls
-    without it are denied. Shape of the answers and status codes: contracts, 'HTTP that the service calls'.
+    `fault`, when set, is what every call gets from then on; `calls` counts them by path. With a `secret`,
+    calls without it are denied. The answers' shapes: contracts, 'HTTP that the service calls'.
     """
 
     def __init__(self, *, secret: str | None = None, silent_seconds: float = 30.0) -> None:

@@ -18,6 +18,7 @@ from clients.http import open_http_client
 from schemas.errors import ContentServiceDeniedError, ContentServiceUnavailableError
 
 USER = "user_789"
+SECRET = "s3cret"  # noqa: S105 - the stub's
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
 
 @pytest.fixture
 async def stub() -> AsyncIterator[ContentServiceStub]:
-    async with ContentServiceStub(secret="s3cret") as running:
+    async with ContentServiceStub(secret=SECRET) as running:
         yield running
 
 
@@ -46,7 +47,7 @@ def client_of(http: httpx2.AsyncClient, base_url: str, clock: FakeClock) -> Cont
     return ContentService(
         http,
         base_url=base_url,
-        secret=SecretStr("s3cret"),
+        secret=SecretStr(SECRET),
         timeout_seconds=1.0,
         clock=clock,
         backoff=Backoff(),
@@ -143,7 +144,7 @@ async def test_denied_is_not_retried_and_shown_until_it_is_over(
     assert service.denied
     assert stub.calls == {f"/users/{USER}/resources": 1}
     assert clock.slept == []
-    assert "s3cret" not in str(denied.value)
+    assert SECRET not in str(denied.value)
 
     stub.fault = None
     await service.get_available_resources(USER)
@@ -183,9 +184,9 @@ async def test_waits_as_long_as_the_service_asks(http: httpx2.AsyncClient, clock
     async def busy_once(_request: web.Request) -> web.StreamResponse:
         nonlocal calls
         calls += 1
-        return web.json_response(
-            [], **({"status": 429, "headers": {"Retry-After": "7"}} if calls == 1 else {})
-        )
+        if calls == 1:
+            return web.json_response([], status=429, headers={"Retry-After": "7"})
+        return web.json_response([])
 
     async with answering(busy_once) as base_url:
         assert await client_of(http, base_url, clock).get_available_resources(USER) == []
@@ -278,7 +279,7 @@ async def test_answers_of_many_learners_stay_within_the_bound(
     http: httpx2.AsyncClient, stub: ContentServiceStub, clock: FakeClock
 ) -> None:
     service = ContentService(
-        http, base_url=stub.base_url, secret=SecretStr("s3cret"), cache_bytes=20_000, clock=clock
+        http, base_url=stub.base_url, secret=SecretStr(SECRET), cache_bytes=20_000, clock=clock
     )
     for number in range(10):
         await service.get_available_resources(f"user-{number}")
