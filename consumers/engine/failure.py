@@ -35,10 +35,10 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """Give the event up; the letter is committed with its offset."""
+    """Give the event up; the letter, and what the flow has to say, are committed with its offset."""
 
     error: Exception
-    output: Output
+    outputs: list[Output]
 
 
 Outcome = Done | Retry | DeadLetter
@@ -49,6 +49,7 @@ async def attempt(flow: Flow[Any], entry: Entry, context: Context, limits: Limit
     if not entry.attempts:
         entry.first_attempt_at = time.monotonic()
     entry.attempts += 1
+    event = None
     try:
         event = flow.decode(entry.record.value)
         context.identify(event)
@@ -60,7 +61,10 @@ async def attempt(flow: Flow[Any], entry: Entry, context: Context, limits: Limit
         delay = retry_delay(error, attempts=entry.attempts, elapsed=elapsed, limits=limits)
         if delay is not None:
             return Retry(error, delay)
-        return DeadLetter(error, _letter(flow, entry, context, error))
+        context.outputs.clear()
+        if event is not None and flow.give_up is not None:
+            flow.give_up(event, context)
+        return DeadLetter(error, [_letter(flow, entry, context, error), *context.outputs])
     return Done(context.outputs)
 
 

@@ -35,7 +35,8 @@ class Flow(Generic[E]):
     """One of the service's jobs: its topics, how its records are read and how its events are handled.
 
     `decode` turns a record's value into an event or raises EventError. `handle` does the work; what it emits on the
-    context is sent when it returns, exactly once.
+    context is sent when it returns, exactly once. `give_up` may emit something beside the dead letter of an event
+    that could be read but not handled.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Flow(Generic[E]):
     outputs: tuple[str, ...]
     decode: Callable[[bytes | None], E]
     handle: Callable[[E, "Context"], Awaitable[None]]
+    give_up: Callable[[E, "Context"], None] | None = None
 
     @cached_property
     def repartition_topic(self) -> str:

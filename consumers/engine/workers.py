@@ -115,7 +115,7 @@ class WorkerPool:
             case Done():
                 more = lane.task.finish(lane, outcome.outputs)
             case DeadLetter():
-                more = lane.task.finish(lane, [outcome.output])
+                more = lane.task.finish(lane, outcome.outputs)
             case Retry():
                 more = False
                 asyncio.get_running_loop().call_later(outcome.delay, self.submit, lane)

@@ -1,0 +1,194 @@
+"""A flow of the tests' own on a real or embedded Kafka: events in, one output each, engines that come and go."""
+
+import asyncio
+import contextlib
+import json
+import time
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.admin import NewTopic
+
+from clients.cluster import Cluster
+from clients.kafka import Connection
+from consumers.engine.flow import Context, Flow
+from consumers.engine.limits import Limits
+from consumers.engine.loop import Engine
+from producers.output import Output
+from schemas import codec
+from schemas.envelope import Envelope
+
+FAST = Limits(
+    max_in_flight=64,
+    commit_interval_seconds=0.05,
+    retry_base_seconds=0.05,
+    session_timeout_seconds=3.0,
+    revoke_seconds=2.0,
+    shutdown_seconds=5.0,
+    transaction_timeout_seconds=5.0,
+    recovery_backoff_seconds=0.1,
+)
+
+Handler = Callable[["LabEvent", Context], Awaitable[None]]
+
+
+class LabEvent(Envelope):
+    """An event with a number, so that loss, repetition and disorder show."""
+
+    n: int
+
+
+async def until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
+    """Wait until a condition holds; fails with what was waited for."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds:g} s for: {what}"
+        await asyncio.sleep(0.01)
+
+
+@dataclass
+class Lab:
+    """Topics of one test, what was sent, and what its handlers saw."""
+
+    connection: Connection
+    name: str = field(default_factory=lambda: f"lab-{uuid.uuid4().hex[:8]}")
+    handled: Counter[int] = field(default_factory=Counter)
+    sent: int = 0
+
+    @property
+    def topic(self) -> str:
+        return f"{self.name}-in"
+
+    @property
+    def out(self) -> str:
+        return f"{self.name}-out"
+
+    @property
+    def group(self) -> str:
+        return f"{self.name}-group"
+
+    @property
+    def topics(self) -> list[str]:
+        return [self.topic, self.out, f"{self.topic}.dlq", f"{self.group}-repartition"]
+
+    async def create(
+        self, partitions: int = 3, *, without: tuple[str, ...] = (), **configs: dict[str, str]
+    ) -> None:
+        """Make the lab's topics; `without` leaves some out, `out={...}` configures the output topic."""
+        admin = self.connection.admin()
+        await admin.start()
+        try:
+            await admin.create_topics(
+                [
+                    NewTopic(topic, partitions, 1, topic_configs=configs.get(topic.rsplit("-", 1)[-1], {}))
+                    for topic in self.topics
+                    if topic not in without
+                ]
+            )
+        finally:
+            await admin.close()
+
+    async def send(self, count: int, *, keys: int = 10, keyed: bool = True) -> None:
+        """Send numbered events, learner by learner in turn."""
+        producer = self.connection.producer()
+        await producer.start()
+        try:
+            sends = []
+            for n in range(self.sent, self.sent + count):
+                learner = f"learner-{n % keys}"
+                value = json.dumps({"userId": learner, "eventId": f"e-{n}", "n": n}).encode()
+                sends.append(await producer.send(self.topic, value, key=learner.encode() if keyed else None))
+            await asyncio.gather(*sends)
+        finally:
+            await producer.stop()
+        self.sent += count
+
+    async def send_raw(self, value: bytes | None, key: bytes | None = b"k", headers: Any = ()) -> None:
+        """Send one record as it is."""
+        producer = self.connection.producer(max_request_size=2**24)
+        await producer.start()
+        try:
+            await producer.send_and_wait(self.topic, value, key=key, headers=list(headers))
+        finally:
+            await producer.stop()
+
+    def flow(self, before: Handler | None = None) -> Flow[LabEvent]:
+        """A flow that publishes each event's number; `before` runs first and may wait or fail."""
+
+        async def handle(event: LabEvent, context: Context) -> None:
+            self.handled[event.n] += 1
+            if before is not None:
+                await before(event, context)
+            context.outputs.append(Output(self.out, event.user_id.encode(), str(event.n).encode(), []))
+
+        return Flow(
+            name="lab",
+            group_id=self.group,
+            inputs=(self.topic,),
+            outputs=(self.out,),
+            decode=lambda value: codec.decode(LabEvent, value, max_bytes=2**20),
+            handle=handle,
+        )
+
+    @contextlib.asynccontextmanager
+    async def engine(self, before: Handler | None = None, limits: Limits = FAST) -> AsyncIterator[Engine]:
+        """An engine that runs until the block ends, and stops in good order."""
+        stop = asyncio.Event()
+        async with Cluster(self.connection) as cluster, asyncio.TaskGroup() as group:
+            engine = Engine(self.flow(before), connection=self.connection, cluster=cluster, limits=limits)
+            group.create_task(engine.run(stop))
+            try:
+                yield engine
+            finally:
+                stop.set()
+
+    @contextlib.asynccontextmanager
+    async def doomed_engine(
+        self, before: Handler | None = None, limits: Limits = FAST
+    ) -> AsyncIterator[Engine]:
+        """An engine that dies at the end of the block: no last checkpoint, no farewell."""
+        async with Cluster(self.connection) as cluster:
+            engine = Engine(self.flow(before), connection=self.connection, cluster=cluster, limits=limits)
+            running = asyncio.ensure_future(engine.run(asyncio.Event()))
+            try:
+                yield engine
+            finally:
+                running.cancel()
+                await asyncio.wait([running])
+
+    @contextlib.asynccontextmanager
+    async def reader(self, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
+        """A consumer of committed records from the topic's beginning."""
+        consumer = self.connection.consumer(topic)
+        await consumer.start()
+        try:
+            yield consumer
+        finally:
+            await consumer.stop()
+
+    async def read(self, topic: str, count: int, seconds: float = 30.0) -> list[ConsumerRecord[Any, Any]]:
+        """At least `count` committed records of a topic, and all that are there."""
+        records: list[ConsumerRecord[Any, Any]] = []
+        deadline = time.monotonic() + seconds
+        async with self.reader(topic) as consumer:
+            while True:
+                fetched = await consumer.getmany(timeout_ms=300)
+                records += [record for batch in fetched.values() for record in batch]
+                if not fetched and len(records) >= count:
+                    return records
+                assert time.monotonic() < deadline, f"{len(records)} of {count} records in {topic}"
+
+    async def outputs_complete(self, expected: int | None = None) -> None:
+        """Every event that was sent came out once, and each learner's in order."""
+        records = await self.read(self.out, self.sent if expected is None else expected)
+        numbers = [int(record.value) for record in records]
+        assert sorted(numbers) == list(range(self.sent)), "lost or repeated events"
+        by_learner: dict[bytes, list[int]] = defaultdict(list)
+        for record in sorted(records, key=lambda record: (record.partition, record.offset)):
+            by_learner[record.key].append(int(record.value))
+        assert all(seen == sorted(seen) for seen in by_learner.values()), "a learner's events out of order"
