@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from producers.output import Headers, Output, size_of
-from schemas.errors import PathstreamError
+from schemas.errors import error_category, error_code
 from schemas.ids import Coordinates
 
 SUFFIX = ".dlq"
@@ -81,16 +81,13 @@ def _original_headers(failure: Failure) -> Headers:
 
 def _reason_headers(failure: Failure) -> Headers:
     error = failure.error
-    code, category = (
-        (error.code, error.category) if isinstance(error, PathstreamError) else ("UNEXPECTED", "bug")
-    )
     trace = "".join(traceback.format_exception(error)).encode("utf-8", "replace")[-MAX_STACKTRACE_BYTES:]
     headers: Headers = [
         (f"{EXCEPTION_PREFIX}fqcn", _qualified_name(error)),
         (f"{EXCEPTION_PREFIX}message", str(error).encode("utf-8", "replace")[:MAX_MESSAGE_BYTES]),
         (f"{EXCEPTION_PREFIX}stacktrace", trace),
-        (f"{OWN_PREFIX}error-code", code.encode()),
-        (f"{OWN_PREFIX}error-category", category.encode()),
+        (f"{OWN_PREFIX}error-code", error_code(error).encode()),
+        (f"{OWN_PREFIX}error-category", error_category(error).encode()),
         (f"{OWN_PREFIX}attempts", str(failure.attempts).encode()),
         (f"{OWN_PREFIX}consumer", failure.consumer.encode()),
     ]

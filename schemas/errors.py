@@ -159,3 +159,13 @@ class TopicMissingError(TransactionFailedError):
 
 class RecordRefusedError(TransactionFailedError):
     """The broker finds a record or batch too large for its topic."""
+
+
+def error_code(error: Exception) -> ErrorCode:
+    """The code that an error has on the outside; a bug is UNEXPECTED."""
+    return error.code if isinstance(error, PathstreamError) else "UNEXPECTED"
+
+
+def error_category(error: Exception) -> ErrorCategory:
+    """The category that an error has on the outside; anything not ours is a bug."""
+    return error.category if isinstance(error, PathstreamError) else "bug"

@@ -16,6 +16,7 @@ from consumers.engine.limits import Limits
 from consumers.engine.partition import Task, TaskState
 from consumers.engine.report import Report
 from consumers.engine.workers import WorkerPool
+from consumers.observability import Metrics
 
 _HEARTBEATS_PER_SESSION = 6
 
@@ -34,6 +35,7 @@ class Engine:
         connection: Connection,
         cluster: Cluster,
         limits: Limits,
+        metrics: Metrics,
         group_instance_id: str | None = None,
     ) -> None:
         self._flow = flow
@@ -42,7 +44,13 @@ class Engine:
         self._limits = limits
         self._group_instance_id = group_instance_id
         self._buffer = Buffer(limits.max_buffered_bytes, limits.low_water)
-        self._report = Report(flow.name)
+        flow_metrics = metrics.flow(flow.name)
+        flow_metrics.watch(
+            in_flight=lambda: sum(task.running for task in self._tasks),
+            buffered_bytes=lambda: self._buffer.bytes,
+            waiting_events=lambda: sum(task.waiting for task in self._tasks),
+        )
+        self._report = Report(flow.name, flow_metrics)
         self._pool = WorkerPool(flow, limits, self._report, cluster.max_message_bytes)
         self._assignment: Assignment | None = None
         self._missing: list[str] = []
@@ -81,11 +89,6 @@ class Engine:
             for task in self._assignment.tasks
             if task.problem or task.state is not TaskState.ACTIVE
         ]
-
-    @property
-    def waiting(self) -> int:
-        """Events accepted and not finished: what is really left, where Kafka's lag counts finished ones too."""
-        return sum(task.waiting for task in self._tasks)
 
     @property
     def buffered_bytes(self) -> int:

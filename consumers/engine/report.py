@@ -1,20 +1,22 @@
 """What the engine says of itself: one log line per event, one per change of a task; never a payload."""
 
 import logging
-from typing import Any, assert_never
+from typing import Any, Literal, assert_never
 
 import structlog
 
 from consumers.engine.failure import DeadLetter, Done, Outcome, Retry
 from consumers.engine.flow import Context
 from consumers.engine.partition import Entry, Task
-from schemas.errors import PathstreamError
+from consumers.observability import FlowMetrics
+from schemas.errors import PathstreamError, error_code
 
 
 class Report:
-    """The log lines of one flow's engine."""
+    """The log lines and metrics of one flow's engine."""
 
-    def __init__(self, flow: str) -> None:
+    def __init__(self, flow: str, metrics: FlowMetrics) -> None:
+        self._metrics = metrics
         self._log = structlog.get_logger("pathstream.engine").bind(flow=flow)
         self._each_event = self._log.is_enabled_for(logging.INFO)
         self._problems: dict[int, str] = {}
@@ -23,10 +25,12 @@ class Report:
         """One attempt at an event came to an end."""
         match outcome:
             case Done():
+                name: Literal["done", "forwarded"] = "forwarded" if outcome.forwarded else "done"
+                self._metrics.event(name, seconds)
                 if self._each_event:
-                    name = "forwarded" if outcome.forwarded else "done"
                     self._log.info("event", outcome=name, **self._fields(entry, context, seconds))
             case Retry():
+                self._metrics.retry()
                 fields = self._fields(entry, context, seconds)
                 self._log.warning(
                     "event",
@@ -37,6 +41,8 @@ class Report:
                     **fields,
                 )
             case DeadLetter():
+                self._metrics.event("dead_letter", seconds)
+                self._metrics.dead_letter(error_code(outcome.error))
                 fields = self._fields(entry, context, seconds)
                 self._log.error(
                     "event",
@@ -60,6 +66,7 @@ class Report:
 
     def checkpoint(self, task: Task, outputs: int, seconds: float) -> None:
         """A checkpoint is committed."""
+        self._metrics.checkpoint("committed", seconds)
         self._problems.pop(task.partition, None)
         self._log.debug("checkpoint", task=task.partition, outputs=outputs, ms=round(seconds * 1000, 1))
 
@@ -69,6 +76,7 @@ class Report:
 
     def assigned(self, partitions: list[int]) -> None:
         """The group gave us these tasks."""
+        self._metrics.rebalance()
         self._log.info("tasks.assigned", tasks=partitions)
 
     def revoked(self, count: int) -> None:
@@ -85,10 +93,12 @@ class Report:
 
     def fenced(self, task: Task, error: Exception) -> None:
         """Another worker has the task, or its transaction timed out."""
+        self._metrics.checkpoint("fenced", 0.0)
         self._log.warning("task.fenced", task=task.partition, error=_describe(error))
 
     def failed(self, task: Task, error: Exception) -> None:
         """A task could not be opened or checkpointed; said once until it changes."""
+        self._metrics.checkpoint("failed", 0.0)
         problem = _describe(error)
         if self._problems.get(task.partition) != problem:
             self._problems[task.partition] = problem

@@ -10,15 +10,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.admin import NewTopic
+from prometheus_client import CollectorRegistry
 
 from clients.cluster import Cluster
 from clients.kafka import Connection
 from consumers.engine.flow import Context, Flow
 from consumers.engine.limits import Limits
 from consumers.engine.loop import Engine
+from consumers.observability import Metrics
 from producers.output import Output
 from schemas import codec
 from schemas.envelope import Envelope
@@ -140,7 +141,13 @@ class Lab:
         """An engine that runs until the block ends, and stops in good order."""
         stop = asyncio.Event()
         async with Cluster(self.connection) as cluster, asyncio.TaskGroup() as group:
-            engine = Engine(self.flow(before), connection=self.connection, cluster=cluster, limits=limits)
+            engine = Engine(
+                self.flow(before),
+                connection=self.connection,
+                cluster=cluster,
+                limits=limits,
+                metrics=Metrics(CollectorRegistry()),
+            )
             group.create_task(engine.run(stop))
             try:
                 yield engine
@@ -153,7 +160,13 @@ class Lab:
     ) -> AsyncIterator[Engine]:
         """An engine that dies at the end of the block: no last checkpoint, no farewell."""
         async with Cluster(self.connection) as cluster:
-            engine = Engine(self.flow(before), connection=self.connection, cluster=cluster, limits=limits)
+            engine = Engine(
+                self.flow(before),
+                connection=self.connection,
+                cluster=cluster,
+                limits=limits,
+                metrics=Metrics(CollectorRegistry()),
+            )
             running = asyncio.ensure_future(engine.run(asyncio.Event()))
             try:
                 yield engine
