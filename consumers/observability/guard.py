@@ -14,13 +14,15 @@ from schemas.errors import PathstreamError
 HIDDEN = "[hidden]"
 
 FORBIDDEN_KEYS = frozenset(
-    """
-    answer api_key authorization available_resources body content description email employee_email
-    employee_name event_data feedback full_name goal google_api_key headers learning_goal
-    learning_path mastery_scores message_value name password payload preferences prompt prompts raw
-    request resources response secret text token user_name username value
-    """.split()
-)
+    {
+        "answer", "api_key", "authorization", "available_resources", "body", "content",
+        "description", "email", "employee_email", "employee_name", "event_data", "feedback",
+        "full_name", "goal", "google_api_key", "headers", "learning_goal", "learning_path",
+        "mastery_scores", "message_value", "name", "password", "payload", "preferences", "prompt",
+        "prompts", "raw", "request", "resources", "response", "secret", "text", "token",
+        "user_name", "username", "value",
+    }
+)  # fmt: skip
 """Fields that would hold what a learner wrote, who the learner is, or how to get in."""
 
 _FORBIDDEN_ENDINGS = ("_secret", "_password", "_token", "_prompt", "_payload", "_email", "_api_key")
@@ -67,7 +69,8 @@ def _error_of(exc_info: ExcInfo | BaseException | object) -> BaseException | Non
     if isinstance(exc_info, BaseException):
         return exc_info
     if isinstance(exc_info, tuple):
-        return exc_info[1]
+        error: BaseException | None = exc_info[1]
+        return error
     if exc_info:
         return sys.exc_info()[1]
     return None

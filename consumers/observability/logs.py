@@ -46,12 +46,9 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> Br
 
 
 def silence_logging() -> None:
-    """For commands that print their own lines: of ours only errors, to standard error; no library's line."""
+    """No line at all, neither ours nor a library's: for commands that speak for themselves."""
     structlog.configure(
-        processors=[*_shared_processors(), _renderer("console", colors=False)],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL), cache_logger_on_first_use=True
     )
     _route(logging.NullHandler(), logging.CRITICAL)
 

@@ -51,8 +51,8 @@ class Announce(Protocol):
 class BrokerOutage(logging.Filter):
     """Drops aiokafka's lines while no broker answers, and says once that it went and once that it is back.
 
-    A filter for log handlers. `watch` notices the return when aiokafka does not log it; whoever just heard from
-    a broker may call `seen`.
+    A filter for log handlers. `watch` notices the return when aiokafka does not log it; whoever just heard
+    from a broker may call `seen`.
     """
 
     def __init__(

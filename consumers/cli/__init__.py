@@ -1,0 +1,1 @@
+"""The commands of `pathstream`, one file per group."""
