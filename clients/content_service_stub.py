@@ -13,6 +13,12 @@ Fault = Literal["error", "denied", "silent", "html", "half_body", "huge_body"]
 
 _HUGE_BODY_BYTES = 50 * 2**20
 _CHUNK_BYTES = 2**16
+_SUBJECTS = {
+    "python": "Python programming",
+    **dict.fromkeys(("sql", "data", "statistics"), "Data analysis"),
+    **dict.fromkeys(("html", "javascript"), "Web development"),
+    **dict.fromkeys(("project", "stakeholder"), "Project management"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +73,7 @@ CATALOGUE: tuple[Concept, ...] = (
     _concept(
         "python-testing",
         "intermediate",
-        "Tests for Python code with pytest",
+        "Tests for Python code",
         ("course", "Testing Python with pytest", 180),
         after=("python-functions",),
     ),
@@ -89,14 +95,14 @@ CATALOGUE: tuple[Concept, ...] = (
     _concept(
         "data-visualisation",
         "beginner",
-        "Charts for data analysis that answer a question",
+        "Charts that answer a question about data",
         ("article", "Which chart for which data", 30),
         ("project", "A report for the data of a bike rental", 240),
     ),
     _concept(
         "statistics-basics",
         "intermediate",
-        "Averages, spread and samples for data analysis",
+        "Averages, spread and samples of data",
         ("course", "Statistics for data analysts", 300),
         after=("data-visualisation",),
     ),
@@ -144,6 +150,7 @@ def resources_for(_user_id: str) -> list[dict[str, object]]:
             "level": concept.level,
             "durationMinutes": minutes,
             "prerequisites": list(concept.prerequisites),
+            "subject": _SUBJECTS[concept.id.split("-", maxsplit=1)[0]],
         }
         for concept in CATALOGUE
         for number, (kind, name, minutes) in enumerate(concept.resources, start=1)
@@ -191,7 +198,6 @@ class ContentServiceStub:
     ) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
-            self._runner = None
 
     def _answers(
         self, data_for: Callable[[str], object]
@@ -200,7 +206,7 @@ class ContentServiceStub:
             self.calls[request.path] = self.calls.get(request.path, 0) + 1
             if self.fault is not None:
                 return await self._misbehave(request, self.fault)
-            if self._secret is not None and request.headers.get("authorization") != f"Bearer {self._secret}":
+            if self._secret and request.headers.get("authorization") != f"Bearer {self._secret}":
                 return web.json_response({"error": "unauthorized"}, status=401)
             return web.json_response(data_for(request.match_info["user_id"]))
 
@@ -208,10 +214,8 @@ class ContentServiceStub:
 
     async def _misbehave(self, request: web.Request, fault: Fault) -> web.StreamResponse:
         match fault:
-            case "error":
-                return web.json_response({"error": "internal"}, status=500)
-            case "denied":
-                return web.json_response({"error": "unauthorized"}, status=401)
+            case "error" | "denied":
+                return web.json_response({"error": fault}, status=500 if fault == "error" else 401)
             case "silent":
                 await asyncio.sleep(self._silent_seconds)
                 return web.json_response([])

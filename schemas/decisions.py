@@ -1,8 +1,13 @@
 """What a model answers, before it is trusted: the shapes that `clients/llm/ask` validates against."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from schemas.events import Level
+
+# An id or name that must be found again: kept to the letter.
+Reference = Annotated[str, StringConstraints(strip_whitespace=False)]
 
 
 class Decision(BaseModel):
@@ -18,7 +23,7 @@ class PathStep(Decision):
     title: str = Field(min_length=1)
     description: str = Field(min_length=1)
     estimated_duration: str = Field(min_length=1)
-    resources: list[str] = Field(default_factory=list)
+    resources: list[Reference] = Field(default_factory=list)
     prerequisites: list[str] = Field(default_factory=list)
     skills_covered: list[str] = Field(default_factory=list)
 

@@ -51,8 +51,8 @@ _RETRY_DELAY = re.compile(r"(\d+(?:\.\d+)?)s")
 class GeminiModel:
     """One Gemini model. `http` is the app's client: it bounds the calls at a time and the answers' size.
 
-    The SDK's own retries are off, also the hidden one of its aiohttp transport (a second attempt 1 to 10 seconds
-    after a lost connection): it takes that transport only when it is not given a client.
+    The SDK's own retries are off, also the hidden one of its aiohttp transport (a second attempt 1 to 10
+    seconds after a lost connection): it takes that transport only when it is not given a client.
     """
 
     def __init__(
