@@ -19,7 +19,7 @@ Its data is temporary. Ctrl-C stops it."""
 
 def say(text: str, to: TextIO = sys.stdout) -> None:
     """Print at once, also into a pipe."""
-    print(text, file=to, flush=True)  # noqa: T201
+    print(text, file=to, flush=True)
 
 
 def main() -> int:

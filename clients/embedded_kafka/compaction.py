@@ -1,0 +1,29 @@
+"""Compaction by whole batches: a batch goes when each of its keys has a newer record."""
+
+from collections.abc import Callable, Sequence
+
+from clients.embedded_kafka.batch import Batch
+
+
+def compacted(batches: Sequence[Batch], *, up_to: int, is_void: Callable[[Batch], bool]) -> list[Batch]:
+    """Return the batches that are still needed; those at offset `up_to` and later all are.
+
+    `is_void` tells the batches of aborted transactions: they go, and replace nothing.
+
+    Coarser than Kafka's compaction: a batch with one record that is still needed stays whole,
+    and so do tombstones and transaction markers.
+    """
+    newer: set[bytes] = set()
+    kept: list[Batch] = []
+    for batch in reversed(batches):
+        if batch.base_offset >= up_to or batch.is_control:
+            kept.append(batch)
+            continue
+        if is_void(batch):
+            continue
+        keys = [record.key for record in batch.records()]
+        if any(key is None or key not in newer for key in keys):
+            kept.append(batch)
+        newer.update(key for key in keys if key is not None)
+    kept.reverse()
+    return kept
