@@ -49,24 +49,28 @@ class RealKafkaReport:
         self.missing: str | None = None
 
 
+NEEDS_A_REAL_KAFKA = {"real_kafka", "kafka_tools"}
 REPORT = pytest.StashKey[RealKafkaReport]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """One report per run."""
-    config.stash[REPORT] = report = RealKafkaReport()
-    config.pluginmanager.register(_Counter(report), "real-kafka-counter")
+    config.stash[REPORT] = RealKafkaReport()
 
 
-class _Counter:
-    """Counts the tests that really ran on a real Kafka."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that needs Java or a real Kafka, so that `-m "not real_kafka"` leaves the quick ones."""
+    for item in items:
+        if isinstance(item, pytest.Function) and NEEDS_A_REAL_KAFKA.intersection(item.fixturenames):
+            item.add_marker("real_kafka")
 
-    def __init__(self, report: RealKafkaReport) -> None:
-        self._report = report
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call" and not report.skipped and "real_kafka" in report.keywords:
-            self._report.ran += 1
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """Count the tests that really run on a real Kafka."""
+    fixtures = item.funcargs if isinstance(item, pytest.Function) else {}
+    kafka = fixtures.get("kafka")
+    if "real_kafka" in fixtures or (isinstance(kafka, KafkaUnderTest) and kafka.kind == "real"):
+        item.config.stash[REPORT].ran += 1
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -141,7 +145,7 @@ def connection(kafka: KafkaUnderTest) -> Connection:
 
 @pytest.fixture
 def create_topic(kafka: KafkaUnderTest) -> TopicFactory:
-    """Create a topic under a name of its own, as in `await create_topic(partitions=4, config={...})`."""
+    """Make topics under names of their own, as in `await create_topic(partitions=4)`; takes a `config` too."""
     return kafka.create_topic
 
 
