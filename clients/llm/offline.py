@@ -1,7 +1,7 @@
 """The planner without a model: a learning path from the catalogue and mastery, the same every time.
 
-Used when no key is set, and by the agents when the model fails. The steps are topics that serve the goal in an
-order that can be learned, without what is mastered; when nothing on offer serves it, a general way to do it.
+Used when no key is set, and by the agents when the model fails. The steps are topics that serve the goal, in
+a learnable order, without what is mastered; when nothing on offer serves the goal, a general progression.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,0 +1,101 @@
+"""What a model is shown to plan a path: the wishes without the learner, the resources that matter."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from agents.prompts import escaped_json
+from clients.llm.study_texts import one_line, wished_topics
+from clients.llm.study_topics import find_topics, normalised, relevance
+from schemas.events import Level
+from schemas.outputs import JsonObject, Resource
+
+Entry = TypeVar("Entry")
+
+RESOURCES_CHARS = 24_000  # about 6,000 tokens
+MASTERY_CHARS = 6_000
+PREFERENCES_CHARS = 2_000
+_DESCRIPTION_CHARS = 200
+_DEEPEST = 3
+_LONGEST_LIST = 20
+
+_E_MAIL = re.compile(r"[^\s@<>,;:\"']{1,64}@[^\s@<>,;:\"']{1,255}")
+_PERSONAL_FIELD = re.compile(
+    r"(?i:name|mail|phone|address|birth|gender|user|employee|learner)|(?:^|_|-)(?i:id)$|[a-z]I[dD]$"
+)
+
+
+def path_data(
+    *,
+    goal: str,
+    current_level: Level,
+    preferences: Mapping[str, Any],
+    available_time: str,
+    resources: Sequence[Resource],
+    mastery: Mapping[str, float],
+) -> JsonObject:
+    """Build the prompt's data: no id, name or e-mail of the learner, the most relevant resources first.
+
+    Lists are cut to a budget of characters, always in the same way.
+    """
+    topics = find_topics(resources, mastery)
+    scores = relevance(topics, goal, wished_topics(preferences))
+    topic_of = {id(resource): topic.key for topic in topics for resource in topic.resources}
+    ranked = sorted(resources, key=lambda resource: -scores[topic_of[id(resource)]])
+    scored = sorted(mastery.items(), key=lambda entry: -scores.get(normalised(entry[0]), 0.0))
+    shown = _within(RESOURCES_CHARS, map(_shown, ranked))
+    return {
+        "goal": _without_mail(goal),
+        "current_level": current_level,
+        "preferences": dict(_within(PREFERENCES_CHARS, _impersonal(preferences).items())),
+        "available_time": _without_mail(available_time),
+        "mastery": {name: round(score, 2) for name, score in _within(MASTERY_CHARS, scored)},
+        "resources": shown,
+        "more_resources_exist": len(shown) < len(resources),
+    }
+
+
+def _shown(resource: Resource) -> JsonObject:
+    return {
+        "id": resource.resourceId,
+        "name": one_line(resource.name),
+        "type": one_line(resource.type),
+        "concept": one_line(resource.conceptId or ""),
+        "description": one_line(resource.description, _DESCRIPTION_CHARS),
+    }
+
+
+def _within(chars: int, entries: Iterable[Entry]) -> list[Entry]:
+    """Take entries from the front as long as their JSON stays within `chars`."""
+    kept: list[Entry] = []
+    for entry in entries:
+        chars -= len(escaped_json(entry)) + 1
+        if chars < 0:
+            break
+        kept.append(entry)
+    return kept
+
+
+def _impersonal(value: Mapping[str, Any], depth: int = 1) -> dict[str, Any]:
+    """Keep what is a preference: no field that names a person, no e-mail address, nothing deep or long."""
+    return {
+        one_line(name): _plain(entry, depth)
+        for name, entry in list(value.items())[:_LONGEST_LIST]
+        if not _PERSONAL_FIELD.search(name)
+    }
+
+
+def _plain(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return _without_mail(one_line(value))
+    if isinstance(value, bool | int | float) or value is None or depth >= _DEEPEST:
+        return value if not isinstance(value, dict | list) else None
+    if isinstance(value, Mapping):
+        return _impersonal(value, depth + 1)
+    if isinstance(value, Sequence):
+        return [_plain(entry, depth + 1) for entry in value[:_LONGEST_LIST]]
+    return None
+
+
+def _without_mail(text: str) -> str:
+    return _E_MAIL.sub("[e-mail]", text)
