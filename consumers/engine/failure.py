@@ -3,8 +3,7 @@
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from consumers.engine.flow import Context, Flow
 from consumers.engine.limits import Limits
@@ -17,24 +16,21 @@ from schemas.errors import EventError, OutputTooLargeError, PathstreamError
 _ATTEMPTS_AT_A_BUG = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """The event is handled."""
 
     outputs: list[Output]
     forwarded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(NamedTuple):
     """Try again after a pause, in seconds; the lane keeps its place."""
 
     error: Exception
     delay: float
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetter(NamedTuple):
     """Give the event up; the letter, and what the flow has to say, are committed with its offset."""
 
     error: Exception

@@ -66,13 +66,13 @@ class Flow(Generic[E]):
 class Context:
     """One attempt at one event: where it came from, and what came out of it so far."""
 
-    __slots__ = ("_max_bytes", "_origin", "event_id", "learner_id", "outputs", "record")
+    __slots__ = ("_event", "_event_id", "_max_bytes", "_origin", "outputs", "record")
 
     def __init__(self, record: ConsumerRecord[Any, Any], max_bytes: Callable[[str], int]) -> None:
         self.record = record
         self.outputs: list[Output] = []
-        self.event_id: EventId | None = None
-        self.learner_id: LearnerId | None = None
+        self._event: Event | None = None
+        self._event_id: EventId | None = None
         self._origin: Origin | None = None
         self._max_bytes = max_bytes
 
@@ -84,9 +84,16 @@ class Context:
         return self._origin
 
     def identify(self, event: Event) -> None:
-        """Take over the event's identity; an event without id gets one from its coordinates."""
-        self.event_id = EventId(event.event_id) if event.event_id else derived_event_id(self.origin.at)
-        self.learner_id = LearnerId(event.user_id)
+        """Take over the identity of the event that the record was read as."""
+        self._event = event
+
+    @property
+    def event_id(self) -> EventId | None:
+        """The event's id, derived from its coordinates where it came without one; None for what is no event."""
+        if self._event_id is None and self._event is not None:
+            given = self._event.event_id
+            self._event_id = EventId(given) if given else derived_event_id(self.origin.at)
+        return self._event_id
 
     def max_bytes(self, topic: str) -> int:
         """The largest record that the topic takes."""
@@ -95,9 +102,9 @@ class Context:
     @property
     def identity(self) -> tuple[EventId, LearnerId]:
         """The event's id and its learner's; RuntimeError before the event is identified."""
-        if self.event_id is None or self.learner_id is None:
+        if self._event is None or (event_id := self.event_id) is None:
             raise RuntimeError("the event is not identified yet")
-        return self.event_id, self.learner_id
+        return event_id, LearnerId(self._event.user_id)
 
     def emit(self, topic: str, payload: OutputModel, *, event_id: EventId) -> None:
         """Publish a payload under the learner's id when the event is done. Raises OutputTooLargeError."""

@@ -7,6 +7,7 @@ from typing import Final, Literal, NamedTuple, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from consumers.observability.event_times import EventTimes, FlowEvents
 from schemas.errors import ErrorCode
 
 MetricName = Literal[
@@ -64,8 +65,7 @@ class FlowMetrics:
 
     _metrics: "Metrics"
     _flow: str
-    _events: dict[EventOutcome, Counter]
-    _event_seconds: Histogram
+    _events: FlowEvents[EventOutcome]
     _checkpoints: dict[CheckpointOutcome, Counter]
     _checkpoint_seconds: Histogram
     _retries: Counter
@@ -73,8 +73,7 @@ class FlowMetrics:
 
     def event(self, outcome: EventOutcome, seconds: float) -> None:
         """An event finished, `seconds` after it was read."""
-        self._events[outcome].inc()
-        self._event_seconds.observe(seconds)
+        self._events.add(outcome, seconds)
 
     def checkpoint(self, outcome: CheckpointOutcome, seconds: float) -> None:
         """A checkpoint ended after `seconds`."""
@@ -123,8 +122,13 @@ class Metrics:
         def histogram(name: MetricName, buckets: tuple[float, ...]) -> Histogram:
             return Histogram(name, *TABLE[name], buckets=buckets, registry=registry)
 
-        self.events = counter("pathstream_events_total")
-        self.event_seconds = histogram("pathstream_event_seconds", _EVENT_BUCKETS)
+        self.events: EventTimes[EventOutcome] = EventTimes(
+            registry,
+            counter=("pathstream_events_total", TABLE["pathstream_events_total"].help),
+            histogram=("pathstream_event_seconds", TABLE["pathstream_event_seconds"].help),
+            outcomes=get_args(EventOutcome),
+            bounds=_EVENT_BUCKETS,
+        )
         self.in_flight = gauge("pathstream_in_flight")
         self.buffered_bytes = gauge("pathstream_buffered_bytes")
         self.waiting_events = gauge("pathstream_waiting_events")
@@ -141,8 +145,7 @@ class Metrics:
         return FlowMetrics(
             _metrics=self,
             _flow=name,
-            _events={outcome: self.events.labels(name, outcome) for outcome in get_args(EventOutcome)},
-            _event_seconds=self.event_seconds.labels(name),
+            _events=self.events.flow(name),
             _checkpoints={
                 outcome: self.checkpoints.labels(name, outcome) for outcome in get_args(CheckpointOutcome)
             },

@@ -1,0 +1,153 @@
+"""The worker: opens every resource, starts one engine per flow, closes all of it in good order."""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+import structlog
+from aiokafka.errors import KafkaError
+from prometheus_client import CollectorRegistry
+
+from agents.learning_path import LearningPathAgent
+from clients.clock import SystemClock
+from clients.cluster import Cluster
+from clients.content_service import ContentService
+from clients.http import open_http_client
+from clients.kafka import Connection
+from consumers.engine.loop import Engine
+from consumers.learning_goal import LearningGoalConsumer
+from consumers.models import build_model
+from consumers.observability import HealthServer, Metrics, configure_logging
+from consumers.runtime import collect_garbage_less_often
+from consumers.settings import Settings
+
+_log = structlog.get_logger("pathstream.app")
+
+
+class StartError(Exception):
+    """The worker cannot start; the message is one line that says why."""
+
+
+def connection_of(settings: Settings) -> Connection:
+    """How the settings say to connect to Kafka."""
+    return Connection(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        client_id=settings.kafka_client_id,
+        security_protocol=settings.kafka_security_protocol,
+        sasl_mechanism=settings.kafka_sasl_mechanism,
+        sasl_username=settings.kafka_sasl_username,
+        sasl_password=settings.kafka_sasl_password.get_secret_value() if settings.kafka_sasl_password else None,
+        ssl_cafile=settings.kafka_ssl_cafile,
+        ssl_certfile=settings.kafka_ssl_certfile,
+        ssl_keyfile=settings.kafka_ssl_keyfile,
+    )
+
+
+class Worker:
+    """All flows of one process. An async context manager: inside it events are handled, at its end all is committed.
+
+    Entering raises StartError when Kafka cannot be reached, SettingsError for a setting that cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stack = AsyncExitStack()
+        self._stopping = asyncio.Event()
+        self._engines: list[Engine] = []
+        self._content: ContentService | None = None
+        self._health: HealthServer | None = None
+
+    @property
+    def http_port(self) -> int:
+        """Where `/livez`, `/readyz` and `/metrics` are."""
+        if self._health is None:
+            raise RuntimeError("the worker has not started")
+        return self._health.port
+
+    def reasons(self) -> list[str]:
+        """Why the worker is not ready; empty when it is."""
+        reasons = [reason for engine in self._engines for reason in engine.reasons()]
+        if self._content is not None and self._content.denied:
+            reasons.append("the content service denies CONTENT_SERVICE_SECRET")
+        return reasons
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(exc_type, exc, traceback)
+
+    async def _open(self) -> None:
+        settings, registry, limits = self._settings, CollectorRegistry(), self._settings.limits()
+        metrics = Metrics(registry)
+        self._health = await self._stack.enter_async_context(
+            HealthServer(settings.http_host, settings.http_port, self.reasons, lambda: True, registry)
+        )
+        connection = connection_of(settings)
+        try:
+            cluster = await self._stack.enter_async_context(Cluster(connection))
+        except (KafkaError, OSError) as exc:
+            raise StartError(
+                f"KAFKA_BOOTSTRAP_SERVERS: no Kafka answers at {settings.kafka_bootstrap_servers}"
+            ) from exc
+        http = await self._stack.enter_async_context(open_http_client(max_connections=settings.max_in_flight))
+        self._content = ContentService(
+            http, base_url=settings.content_service_base_url, secret=settings.content_service_secret
+        )
+        consumer = LearningGoalConsumer(
+            content=self._content,
+            agent=LearningPathAgent(
+                model=build_model(settings, http, metrics), on_llm_failure=settings.on_llm_failure
+            ),
+            clock=SystemClock(),
+            max_event_bytes=settings.max_event_bytes,
+        )
+        group = await self._stack.enter_async_context(asyncio.TaskGroup())
+        self._stack.callback(self._stopping.set)
+        engine = Engine(
+            consumer.flow(),
+            connection=connection,
+            cluster=cluster,
+            limits=limits,
+            metrics=metrics,
+            group_instance_id=settings.kafka_group_instance_id,
+        )
+        self._engines.append(engine)
+        group.create_task(engine.run(self._stopping))
+
+
+async def run_worker(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT; gives the process's exit code. A second signal ends it at once."""
+    outage = configure_logging(settings)
+    collect_garbage_less_often()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop_or_abort, stop, number)
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(outage.watch())
+        try:
+            async with Worker(settings) as worker:
+                _log.info("worker started", provider=settings.provider, http_port=worker.http_port)
+                await stop.wait()
+                _log.info("worker stopping", shutdown_seconds=settings.shutdown_seconds)
+        finally:
+            watching.cancel()
+    _log.info("worker stopped")
+    return 0
+
+
+def _stop_or_abort(stop: asyncio.Event, number: signal.Signals) -> None:
+    if stop.is_set():
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+    stop.set()
