@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from producers.dead_letter import SUFFIX
+
 LEARNING_GOAL: Final = "learning_goal"
 LEARNING_PATH: Final = "learning_path"
 PATH_PROGRESS: Final = "path_progress"
@@ -14,7 +16,7 @@ TopicRole = Literal["input", "output", "dead letters", "internal"]
 
 def dead_letter_topic(input_topic: str) -> str:
     """Where an input topic's dead letters go."""
-    return f"{input_topic}.dlq"
+    return f"{input_topic}{SUFFIX}"
 
 
 def repartition_topic(group: str) -> str:

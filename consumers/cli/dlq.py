@@ -1,11 +1,11 @@
 """`pathstream dlq`: look at dead letters and send them back."""
 
 import time
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from aiokafka import ConsumerRecord
-from rich.table import Table
+from rich.text import Text
 
 from clients.kafka import Connection
 from consumers.cli.output import console, headers_of, key_of, pretty_value, printable
@@ -13,11 +13,14 @@ from consumers.cli.read_all import reader, to_the_end
 from consumers.cli.replay import Selection, replay_dead_letters
 from consumers.cli.shell import BootstrapOption, CommandError, execute_tool
 from consumers.topics import dead_letter_topic
+from producers.dead_letter import SUFFIX
 
 app = typer.Typer(help="Look at dead letters and send them back.", no_args_is_help=True)
 
 TopicArgument = Annotated[str, typer.Argument(help="An input topic, or its dead-letter topic itself.")]
 PartitionOption = Annotated[int | None, typer.Option(min=0, help="Of the dead letter; with --offset.")]
+_COLUMNS: Final[tuple[str, ...]] = ("partition", "offset", "original", "code", "category", "age", "message")
+
 OffsetOption = Annotated[int | None, typer.Option(min=0, help="Of the dead letter; with --partition.")]
 
 
@@ -68,8 +71,7 @@ def replay(
 
 
 def _dead_letters_of(topic: str) -> str:
-    suffix = dead_letter_topic("")
-    return topic if topic.endswith(suffix) else dead_letter_topic(topic)
+    return topic if topic.endswith(SUFFIX) else dead_letter_topic(topic)
 
 
 def _selection(partition: int | None, offset: int | None) -> Selection | None:
@@ -81,19 +83,14 @@ def _selection(partition: int | None, offset: int | None) -> Selection | None:
 
 
 async def _list(connection: Connection, topic: str) -> int:
-    table = Table(box=None, pad_edge=False)
-    for name in ("partition", "offset"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("original", "code", "category", "age"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("message", no_wrap=True, overflow="ellipsis", ratio=1)
-    count = 0
     async with reader(connection, [topic]) as consumer:
-        async for record in to_the_end(consumer):
-            count += 1
-            table.add_row(str(record.partition), str(record.offset), *_summary(record))
+        rows = [_COLUMNS, *[_summary(record) async for record in to_the_end(consumer)]]
+    count = len(rows) - 1
     if count:
-        console.print(table)
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            console.print(Text(line), no_wrap=True, overflow="ellipsis", soft_wrap=False)
     console.print(f"{count} dead letter{'' if count == 1 else 's'} in {topic}")
     return 0
 
@@ -106,7 +103,9 @@ def _summary(record: ConsumerRecord) -> tuple[str, ...]:
 
     original = "-".join(text(f"kafka_dlt-original-{part}") for part in ("topic", "partition", "offset"))
     code, category = text("pathstream-error-code"), text("pathstream-error-category")
-    return original, code, category, _age(record.timestamp), text("kafka_dlt-exception-message")
+    place = str(record.partition), str(record.offset)
+    message = text("kafka_dlt-exception-message")
+    return *place, original, code, category, _age(record.timestamp), message
 
 
 def _age(timestamp_ms: int) -> str:

@@ -1,7 +1,7 @@
 """Dead letters back to their topic, each one once, whatever happens in between.
 
-Which ones went back is written like a task's progress (`engine/offsets.py`): the committed offset is the first
-that did not, the commit's metadata names those beyond. The transaction that sends records commits both.
+Which ones went back is written like a task's progress (`engine/offsets.py`): the committed offset is the
+first that did not, the commit's metadata names those beyond. The transaction that sends records commits both.
 """
 
 import os
@@ -18,16 +18,15 @@ from consumers.cli.output import console, errors, headers_of, printable
 from consumers.cli.read_all import reader, to_the_end
 from consumers.cli.shell import CommandError
 from consumers.engine.offsets import Progress, decode
-from consumers.topics import dead_letter_topic
+from producers.dead_letter import EXCEPTION_PREFIX, ORIGINAL_PREFIX, OWN_PREFIX, SUFFIX
 from producers.output import Output, size_of
 
 _TRANSACTION_RECORDS = 500
 _TRANSACTION_BYTES = 16 * 2**20
 _METADATA_MAX_CHARS = 4_000
 _LARGEST_REQUEST = 64 * 2**20
-_DROPPED_PREFIXES = ("kafka_dlt-exception-", "pathstream-")
+_DROPPED_PREFIXES = (EXCEPTION_PREFIX, OWN_PREFIX)
 """Headers that tell of the failure; `kafka_dlt-original-*` and the upstream's own headers go along."""
-_ORIGINAL_TOPIC = "kafka_dlt-original-topic"
 _TRUNCATED = "pathstream-value-truncated"
 
 
@@ -203,9 +202,9 @@ class _Replay:
 def _as_it_was(record: ConsumerRecord) -> Output:
     """The record to send: original bytes, key and headers, and where it first came from."""
     headers = [(name, value) for name, value in record.headers if not name.startswith(_DROPPED_PREFIXES)]
-    topic = headers_of(record).get(_ORIGINAL_TOPIC)
+    topic = headers_of(record).get(f"{ORIGINAL_PREFIX}topic")
     if not isinstance(topic, str):
-        topic = record.topic.removesuffix(dead_letter_topic(""))
+        topic = record.topic.removesuffix(SUFFIX)
     return Output(topic, record.key, record.value, headers)
 
 
