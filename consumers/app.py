@@ -15,7 +15,7 @@ from clients.clock import SystemClock
 from clients.cluster import Cluster
 from clients.content_service import ContentService
 from clients.http import open_http_client
-from clients.kafka import Connection
+from consumers.connection import connection_for
 from consumers.engine.loop import Engine
 from consumers.learning_goal import LearningGoalConsumer
 from consumers.models import build_model
@@ -28,21 +28,6 @@ _log = structlog.get_logger("pathstream.app")
 
 class StartError(Exception):
     """The worker cannot start; the message is one line that says why."""
-
-
-def connection_of(settings: Settings) -> Connection:
-    """How the settings say to connect to Kafka."""
-    return Connection(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        client_id=settings.kafka_client_id,
-        security_protocol=settings.kafka_security_protocol,
-        sasl_mechanism=settings.kafka_sasl_mechanism,
-        sasl_username=settings.kafka_sasl_username,
-        sasl_password=settings.kafka_sasl_password.get_secret_value() if settings.kafka_sasl_password else None,
-        ssl_cafile=settings.kafka_ssl_cafile,
-        ssl_certfile=settings.kafka_ssl_certfile,
-        ssl_keyfile=settings.kafka_ssl_keyfile,
-    )
 
 
 class Worker:
@@ -92,7 +77,7 @@ class Worker:
         self._health = await self._stack.enter_async_context(
             HealthServer(settings.http_host, settings.http_port, self.reasons, lambda: True, registry)
         )
-        connection = connection_of(settings)
+        connection = connection_for(settings)
         try:
             cluster = await self._stack.enter_async_context(Cluster(connection))
         except (KafkaError, OSError) as exc:
@@ -106,7 +91,10 @@ class Worker:
         consumer = LearningGoalConsumer(
             content=self._content,
             agent=LearningPathAgent(
-                model=build_model(settings, http, metrics), on_llm_failure=settings.on_llm_failure
+                build_model(settings, http, metrics),
+                on_llm_failure=settings.on_llm_failure,
+                temperature=settings.llm_temperature,
+                max_tokens=settings.llm_max_tokens,
             ),
             clock=SystemClock(),
             max_event_bytes=settings.max_event_bytes,

@@ -18,6 +18,9 @@ OWN_PREFIX = "pathstream-"
 MAX_STACKTRACE_BYTES = 8 * 2**10
 MAX_MESSAGE_BYTES = 2**10
 
+_LENGTH_BYTES = 4
+"""What a value's length takes more when the value is not empty: a varint of up to five bytes instead of one."""
+
 _TIMESTAMP_TYPES = {0: b"CreateTime", 1: b"LogAppendTime"}
 
 
@@ -58,7 +61,7 @@ def dead_letter(failure: Failure, *, max_bytes: int) -> Output:
     length = len(failure.value or b"")
     why.append((f"{OWN_PREFIX}value-truncated", str(length).encode()))
     for headers in (kept + why, _only_dead_letter_headers(kept) + why, _original_headers(failure) + why[-1:]):
-        room = max_bytes - size_of(Output(topic, failure.key, b"", headers))
+        room = max_bytes - size_of(Output(topic, failure.key, b"", headers)) - _LENGTH_BYTES
         if room >= 0:
             return Output(topic, failure.key, (failure.value or b"")[:room], headers)
     return Output(topic, None, b"", _original_headers(failure) + why[-1:])
