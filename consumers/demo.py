@@ -87,8 +87,9 @@ async def run_demo(settings: Settings, *, keep: bool, console: Console | None = 
         deadline = DEADLINE_SECONDS if own.provider == "offline" else LIVE_DEADLINE_SECONDS
         outcome = await _watch(connection, console, deadline)
         seconds = time.monotonic() - started
-        for path in outcome.paths.values():
-            console.print(demo_view.path(path))
+        for learner in LEARNERS:
+            if learner in outcome.paths:
+                console.print(demo_view.path(outcome.paths[learner]))
         for letter in outcome.letters:
             console.print(demo_view.dead_letter(letter))
         console.print(demo_view.closing(len(outcome.paths), len(outcome.letters), seconds, outcome.problem()))

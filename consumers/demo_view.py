@@ -13,6 +13,8 @@ from consumers.cli.output import headers_of, key_of, printable
 from schemas.decisions import PathStep
 from schemas.outputs import LearningPathRecord, Profile, Recommendation
 
+_SKILLS_SHOWN = 5
+_ADVICE_SHOWN = 3
 _EXAMPLE = (
     '{"userId": "you", "eventType": "LEARNING_GOAL",'
     ' "eventData": {"learningGoal": "Learn SQL", "currentLevel": "beginner"}}'
@@ -58,22 +60,26 @@ def _steps(steps: list[PathStep], names: Mapping[str, str]) -> Table:
 
 
 def _profile(profile: Profile) -> Text:
-    lines = [
-        ("Strengths: ", ", ".join(profile.strengths) or "-"),
-        ("Weaknesses: ", ", ".join(profile.weaknesses) or "-"),
-    ]
+    lines = [("Strengths: ", _first_few(profile.strengths)), ("Weaknesses: ", _first_few(profile.weaknesses))]
     if profile.summary:
         lines.append(("Profile: ", profile.summary))
     return Text("\n").join(Text.assemble((label, "bold"), text) for label, text in lines)
 
 
+def _first_few(skills: list[str]) -> str:
+    more = f" and {len(skills) - _SKILLS_SHOWN} more" if len(skills) > _SKILLS_SHOWN else ""
+    return (", ".join(skills[:_SKILLS_SHOWN]) or "-") + more
+
+
 def _advice(recommendations: list[Recommendation], names: Mapping[str, str]) -> RenderableType:
-    lines = [Text("Next:", style="bold")] if recommendations else []
-    for advice in sorted(recommendations, key=lambda advice: advice.priority):
+    lines = [Text("Recommended next:", style="bold")] if recommendations else []
+    for advice in sorted(recommendations, key=lambda advice: advice.priority)[:_ADVICE_SHOWN]:
         line = Text(f"  {advice.priority}. {advice.skill}: {advice.reason}")
         if advice.resource_ids:
             line.append(f" ({', '.join(names.get(id_, id_) for id_ in advice.resource_ids)})", style="dim")
         lines.append(line)
+    if len(recommendations) > _ADVICE_SHOWN:
+        lines.append(Text(f"  and {len(recommendations) - _ADVICE_SHOWN} more", style="dim"))
     return Text("\n").join(lines)
 
 
