@@ -6,7 +6,7 @@ Strengths, gaps and priorities come from mastery and resources alone; the wordin
 import re
 from collections.abc import Mapping, Sequence
 
-from clients.llm.study_topics import MASTERED, Topic, choose_topics, find_topics, in_order, normalised
+from clients.llm.study_topics import MASTERED, Topic, choose_topics, find_topics, in_order
 from schemas.outputs import Profile, Recommendation, Resource
 
 WEAK = 0.5
@@ -44,10 +44,9 @@ def recommendations_for(
     else:
         gaps = [topic for topic in topics if topic.mastery is not None and not topic.mastered]
         chosen, serves = sorted(gaps, key=lambda topic: (topic.mastery or 0.0, topic.place)), False
-    names = {normalised(name): name for name in mastery}
     return [
         Recommendation(
-            skill=names.get(topic.key) or _concept_of(topic) or topic.title,
+            skill=topic.assessed_as or _concept_of(topic) or topic.title,
             priority=priority,
             reason=_reason(topic, chosen, serves=serves),
             resource_ids=[resource.resourceId for resource in topic.resources[:_MOST_RESOURCES]],

@@ -41,6 +41,8 @@ class Topic:
     resources: tuple[Resource, ...] = ()
     mastery: float | None = None
     """0..1; None when it was never assessed."""
+    assessed_as: str | None = None
+    """What mastery calls it."""
     level: int | None = None
     """0 beginner, 1 intermediate, 2 advanced; None when the catalogue does not say."""
     prerequisites: tuple[str, ...] = ()
@@ -63,23 +65,19 @@ def normalised(text: str) -> str:
 
 def find_topics(resources: Sequence[Resource], mastery: Mapping[str, float]) -> list[Topic]:
     """Group resources by concept, in the catalogue's order, then the concepts that only mastery knows."""
-    scores: dict[str, float] = {}
+    assessed: dict[str, tuple[float, str]] = {}
     for name, score in mastery.items():
-        key = normalised(name)
-        scores[key] = min(score, scores.get(key, 1.0))
-    names = {normalised(name): name for name in mastery}
+        if key := normalised(name):  # of two spellings the lower score counts
+            assessed[key] = min((score, name), assessed.get(key, (score, name)))
     groups: dict[str, list[Resource]] = defaultdict(list)
-    known = {normalised(resource.conceptId) for resource in resources if resource.conceptId} | set(scores)
+    known = {normalised(resource.conceptId) for resource in resources if resource.conceptId} | set(assessed)
     index = _by_rarest_word(known)
     for resource in resources:
         groups[_key(resource, index)].append(resource)
-    topics = [_topic(key, group, place, scores.get(key)) for place, (key, group) in enumerate(groups.items())]
-    unseen = [key for key in scores if key not in groups]
-    return topics + [
-        Topic(
-            key=key, title=names[key], place=place, mastery=scores[key], words=frozenset(tokens(names[key]))
-        )
-        for place, key in enumerate(unseen, start=len(topics))
+    unseen: dict[str, list[Resource]] = {key: [] for key in assessed if key not in groups}
+    return [
+        _topic(key, group, place, *assessed.get(key, (None, None)))
+        for place, (key, group) in enumerate([*groups.items(), *unseen.items()])
     ]
 
 
@@ -191,17 +189,20 @@ def _key(resource: Resource, index: Mapping[str, list[tuple[frozenset[str], str]
     return max(found)[1] if found else normalised(resource.name)
 
 
-def _topic(key: str, group: Sequence[Resource], place: int, mastery: float | None) -> Topic:
-    first = group[0]
+def _topic(
+    key: str, group: Sequence[Resource], place: int, mastery: float | None, assessed_as: str | None
+) -> Topic:
+    concept = (group[0].conceptId if group else assessed_as) or ""
     levels = [level for resource in group if (level := _level(resource)) is not None]
     told = group[:_LONGEST_LIST]
     tags = [tag for resource in told for tag in texts(resource, _TAG_FIELDS)]
     return Topic(
         key=key,
-        title=_readable(first.conceptId or "") or first.name,
+        title=_readable(concept) or (group[0].name if group else concept),
         place=place,
         resources=tuple(group),
         mastery=mastery,
+        assessed_as=assessed_as,
         level=min(levels) if levels else None,
         prerequisites=tuple(
             dict.fromkeys(normalised(other) for r in told for other in texts(r, ("prerequisites",)))
