@@ -1,0 +1,47 @@
+"""The service's own topics, made anew for each test that uses them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aiokafka.admin import NewTopic
+
+from clients.content_service_stub import ContentServiceStub
+from clients.kafka import Connection
+from consumers.topics import TOPICS
+from tests.kafka import KafkaUnderTest
+
+PARTITIONS = 6
+
+
+async def make_service_topics(connection: Connection, partitions: int = PARTITIONS) -> None:
+    """Delete the service's topics, with what earlier tests left and committed, and create them again."""
+    names = {topic.name for topic in TOPICS}
+    admin, client = connection.admin(), connection.client()
+    await admin.start()
+    await client.bootstrap()
+    try:
+        await admin.delete_topics(sorted(names))
+        async with asyncio.timeout(20):
+            while names & (await client.fetch_all_metadata()).topics():
+                await asyncio.sleep(0.05)
+            while names - (await client.fetch_all_metadata()).topics():
+                await admin.create_topics([NewTopic(name, partitions, 1) for name in sorted(names)])
+                await asyncio.sleep(0.05)
+    finally:
+        await admin.close()
+        await client.close()
+
+
+@pytest.fixture
+async def service(kafka: KafkaUnderTest) -> KafkaUnderTest:
+    """A broker with the service's topics, empty."""
+    await make_service_topics(kafka.connection)
+    return kafka
+
+
+@pytest.fixture
+async def content() -> AsyncIterator[ContentServiceStub]:
+    """A content service."""
+    async with ContentServiceStub() as stub:
+        yield stub
