@@ -13,6 +13,7 @@ Mode = Literal[
     "ok",
     "silent",
     "slow",
+    "held",
     "rate_limited",
     "rate_limited_retry_info",
     "unavailable",
@@ -74,6 +75,8 @@ class GeminiServer:
     modes: list[Mode] = field(default_factory=lambda: ["ok"])
     text: Callable[[dict[str, Any]], str] = lambda _request: plan_json()
     slow_seconds: float = 0.2
+    hold_until: int = 0
+    """How many `held` calls have to be there at once before any is answered."""
     requests: list[dict[str, Any]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -81,6 +84,7 @@ class GeminiServer:
     most_at_once: int = 0
     base_url: str = ""
     _runner: web.AppRunner | None = None
+    _released: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=2**24)
@@ -106,11 +110,18 @@ class GeminiServer:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
+            if mode == "held":
+                await self._all_there()
             if mode in ("slow", "silent"):
                 await asyncio.sleep(self.slow_seconds if mode == "slow" else 30)
             return await self._answer(request, mode, body)
         finally:
             self.at_once -= 1
+
+    async def _all_there(self) -> None:
+        if self.at_once >= self.hold_until:
+            self._released.set()
+        await self._released.wait()
 
     async def _answer(self, request: web.Request, mode: Mode, body: dict[str, Any]) -> web.StreamResponse:
         if mode in _STATUSES:

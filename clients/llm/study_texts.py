@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from schemas.outputs import Resource
@@ -25,6 +26,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+@lru_cache(maxsize=1024)
 def kind_of(text: str) -> str:
     """Return which kind of resource a type or a preference means; the text itself when it is none we know."""
     folded = text.strip().casefold()
@@ -71,13 +73,20 @@ def spelling_of(resources: Sequence[Resource]) -> dict[str, str]:
     found: dict[str, str] = {}
     for resource in resources[:_RESOURCES_READ]:
         for text in (resource.name, resource.description[:1000]):
-            for match in re.finditer(r"(?<![\w-])[^\W\d_]+(?![\w-])", text):
-                word = match[0]
-                begins = not text[: match.start()].strip() or text[: match.start()].rstrip()[-1] in ".:!?"
-                inner = word[1:] != word[1:].lower()
-                if inner or (word != word.lower() and not begins):
-                    found.setdefault(word.lower(), word)
+            for word in _names_in(text):
+                found.setdefault(word.lower(), word)
     return found
+
+
+@lru_cache(maxsize=4096)
+def _names_in(text: str) -> tuple[str, ...]:
+    names = []
+    for match in re.finditer(r"(?<![\w-])[^\W\d_]+(?![\w-])", text):
+        word, before = match[0], text[: match.start()].rstrip()
+        begins = not before or before[-1] in ".:!?"
+        if word[1:] != word[1:].lower() or (word != word.lower() and not begins):
+            names.append(word)
+    return tuple(names)
 
 
 def _texts_of(preferences: Mapping[str, Any], names: Iterable[str]) -> list[str]:

@@ -10,6 +10,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from clients.llm.study_words import Vocabulary, tokens, weights
@@ -57,6 +58,7 @@ class Topic:
         return self.mastery is not None and self.mastery >= MASTERED
 
 
+@lru_cache(maxsize=4096)
 def normalised(text: str) -> str:
     """Write a concept so that `Python_Functions`, `python-functions` and `python functions` are one."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", text))

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 
 _STOP_WORDS = frozenset(
     """
@@ -32,10 +33,12 @@ _WEAK = 0.3
 _STEM_CHARS = 4
 _STEM_SHARE = 0.7
 _MOST_TOKENS = 400
+_TEXTS_REMEMBERED = 4096  # catalogues repeat from learner to learner
 _FIRST_CJK = "⺀"
 
 
-def tokens(text: str) -> list[str]:
+@lru_cache(maxsize=_TEXTS_REMEMBERED)
+def tokens(text: str) -> tuple[str, ...]:
     """Return a text's words in lower case, each once, in order; CJK text in pairs of characters."""
     found: dict[str, None] = {}
     for word in re.findall(r"[^\W_]+[+#]*", unicodedata.normalize("NFKC", text).casefold()):
@@ -48,7 +51,7 @@ def tokens(text: str) -> list[str]:
             found[word] = None
         if len(found) >= _MOST_TOKENS:
             break
-    return list(found)[:_MOST_TOKENS]
+    return tuple(found)[:_MOST_TOKENS]
 
 
 def weights(texts: Iterable[str]) -> dict[str, float]:
