@@ -5,7 +5,7 @@ are each of them alone.
 """
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,12 +19,11 @@ from tests.kafka import (
     KafkaUnderTest,
     NoKafkaError,
     RealKafka,
+    TopicFactory,
     choose_kafka,
     kafka_jars,
 )
 from tests.kafka.under_test import embedded_under_test, real_under_test
-
-TopicFactory = Callable[..., Awaitable[str]]
 
 GIVEN_KAFKA = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
 KAFKA_IS_REQUIRED = os.environ.get("PATHSTREAM_REQUIRE_KAFKA") == "1"
@@ -59,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that needs Java or a real Kafka, so that `-m "not real_kafka"` leaves the quick ones."""
+    """Mark every test that needs Java or a real Kafka: `-m "not real_kafka"` leaves the quick ones."""
     for item in items:
         if isinstance(item, pytest.Function) and NEEDS_A_REAL_KAFKA.intersection(item.fixturenames):
             item.add_marker("real_kafka")
@@ -145,7 +144,7 @@ def connection(kafka: KafkaUnderTest) -> Connection:
 
 @pytest.fixture
 def create_topic(kafka: KafkaUnderTest) -> TopicFactory:
-    """Make topics under names of their own, as in `await create_topic(partitions=4)`; takes a `config` too."""
+    """Make topics under names of their own: `await create_topic(partitions=4)`; takes a `config` too."""
     return kafka.create_topic
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import ProducerFenced
+from aiokafka.structs import OffsetAndMetadata
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka import TopicPartition as RdTopicPartition
 
@@ -41,7 +42,7 @@ class Transactions(Protocol):
     async def send(self, topic: str, value: bytes) -> None:
         """Return once the record is in the log of partition 0."""
 
-    async def send_offset(self, group_id: str, topic: str, next_offset: int) -> None:
+    async def send_offset(self, group_id: str, topic: str, next_offset: int, metadata: str = "") -> None:
         """Make the offset of partition 0 a part of the transaction."""
 
     async def commit(self) -> None:
@@ -142,8 +143,9 @@ class _AiokafkaTransactions:
         except ProducerFenced as exc:
             raise FencedError from exc
 
-    async def send_offset(self, group_id: str, topic: str, next_offset: int) -> None:
-        await self._producer.send_offsets_to_transaction({TopicPartition(topic, 0): next_offset}, group_id)
+    async def send_offset(self, group_id: str, topic: str, next_offset: int, metadata: str = "") -> None:
+        offsets = {TopicPartition(topic, 0): OffsetAndMetadata(next_offset, metadata)}
+        await self._producer.send_offsets_to_transaction(offsets, group_id)
 
     async def commit(self) -> None:
         try:
@@ -209,12 +211,12 @@ class _LibrdkafkaTransactions:
     async def send(self, topic: str, value: bytes) -> None:
         await asyncio.to_thread(_send_all, self._producer, topic, [Record(value=value)])
 
-    async def send_offset(self, group_id: str, topic: str, next_offset: int) -> None:
+    async def send_offset(self, group_id: str, topic: str, next_offset: int, metadata: str = "") -> None:
         def run() -> None:
             consumer = Consumer({**self._config, "group.id": group_id})
             try:
                 self._producer.send_offsets_to_transaction(
-                    [RdTopicPartition(topic, 0, next_offset)],
+                    [RdTopicPartition(topic, 0, next_offset, metadata)],
                     consumer.consumer_group_metadata(),
                     WAIT_SECONDS,
                 )

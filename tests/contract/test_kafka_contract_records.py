@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 
 import pytest
 from aiokafka import TopicPartition
@@ -12,8 +11,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from clients.kafka import Connection
 from tests.contract.kafka_drivers import Driver, Record
-
-TopicFactory = Callable[..., Awaitable[str]]
+from tests.kafka import TopicFactory
 
 OUT_OF_ORDER_SEQUENCE = 45
 
@@ -41,12 +39,11 @@ async def test_records_come_back_as_they_were_sent_and_in_order(
     assert abs((read[0].timestamp_ms or 0) / 1000 - time.time()) < 60
 
 
-@pytest.mark.parametrize("compression", ["gzip", "lz4"])
 async def test_compressed_batches_pass_through(
-    connection: Connection, driver: Driver, create_topic: TopicFactory, compression: str
+    connection: Connection, driver: Driver, create_topic: TopicFactory
 ) -> None:
     topic = await create_topic()
-    async with connection.producer(compression_type=compression) as producer:
+    async with connection.producer(compression_type="gzip") as producer:
         for number in range(20):
             await producer.send(topic, b"%d" % number * 100, partition=0)
         await producer.send_and_wait(topic, b"end", partition=0)

@@ -1,18 +1,15 @@
-"""Transactions: all or nothing for readers, one owner per transactional id, offsets that go with the records."""
+"""Transactions: all or nothing for readers, one owner per id, offsets that go with the records."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
+from confluent_kafka import KafkaException
 
 from clients.kafka import Connection, committed_positions
-from tests.contract.kafka_drivers import Driver, FencedError, Record
-
-TopicFactory = Callable[..., Awaitable[str]]
+from tests.contract.kafka_drivers import AiokafkaDriver, Driver, FencedError, LibrdkafkaDriver, Record
+from tests.kafka import TopicFactory, eventually
 
 
 @pytest.fixture
@@ -94,9 +91,11 @@ async def test_a_transaction_that_stays_open_too_long_is_aborted(
     async with driver.transactions(transactional_id, timeout_ms=1000) as producer:
         await producer.begin()
         await producer.send(topic, b"too late")
-        async with asyncio.timeout(20):
-            while await driver.end_offset(topic, "read_committed") < 2:
-                await asyncio.sleep(0.05)
+
+        async def is_ended() -> bool:
+            return await driver.end_offset(topic, "read_committed") == 2
+
+        await eventually(is_ended)
         with pytest.raises(FencedError):
             await producer.commit()
     await driver.produce(topic, [Record(value=b"end")])
@@ -120,29 +119,35 @@ async def test_offsets_of_a_transaction_count_when_it_is_committed_and_not_befor
     assert seen == [-1, 10, 10, 30]
 
 
-async def test_offsets_of_a_transaction_keep_their_metadata_up_to_4096_characters(
+async def test_offsets_of_a_transaction_keep_their_metadata(
     connection: Connection, create_topic: TopicFactory, transactional_id: str
 ) -> None:
-    """Progress beyond the committed offset lives in that string: too long must be an error, never a cut."""
+    """Progress beyond the committed offset lives in that string: its 4096 characters have to come back."""
     topic = await create_topic()
     partition = TopicPartition(topic, 0)
     group_id = f"group-of-{transactional_id}"
-    async with connection.producer(transactional_id=transactional_id) as producer:
-        async with producer.transaction():
-            await producer.send_offsets_to_transaction(
-                {partition: OffsetAndMetadata(5, "p" * 4096)}, group_id
-            )
-        await producer.begin_transaction()
-        with pytest.raises(KafkaError):
-            await producer.send_offsets_to_transaction(
-                {partition: OffsetAndMetadata(6, "p" * 4097)}, group_id
-            )
-        await producer.abort_transaction()
+    async with AiokafkaDriver(connection).transactions(transactional_id) as producer:
+        await producer.begin()
+        await producer.send_offset(group_id, topic, 5, "p" * 4096)
+        await producer.commit()
     async with connection.consumer(group_id=group_id) as consumer:
         consumer.assign([partition])
         assert await committed_positions(consumer, [partition]) == {
             partition: OffsetAndMetadata(5, "p" * 4096)
         }
+
+
+async def test_metadata_that_is_too_long_for_a_transaction_is_an_error_and_never_cut(
+    connection: Connection, create_topic: TopicFactory, transactional_id: str
+) -> None:
+    topic = await create_topic()
+    group_id = f"group-of-{transactional_id}"
+    async with LibrdkafkaDriver(connection).transactions(transactional_id) as producer:
+        await producer.begin()
+        with pytest.raises(KafkaException, match="OFFSET_METADATA_TOO_LARGE"):
+            await producer.send_offset(group_id, topic, 6, "p" * 4097)
+        await producer.abort()
+    assert await committed_offset(connection, group_id, topic) == -1
 
 
 async def committed_offset(connection: Connection, group_id: str, topic: str) -> int:

@@ -1,5 +1,8 @@
 """A real Apache Kafka in a container, for machines with a Docker engine."""
 
+import os
+from pathlib import Path
+
 import docker  # type: ignore[import-untyped]
 from docker.errors import DockerException  # type: ignore[import-untyped]
 from docker.models.containers import Container  # type: ignore[import-untyped]
@@ -11,10 +14,13 @@ from tests.kafka.ports import free_port, wait_until_ready
 
 IMAGE = f"apache/kafka:{KAFKA_VERSION}"
 CONTROLLER_PORT = 29093
+DOCKER_SOCKET = Path("/var/run/docker.sock")
 
 
 def docker_answers() -> bool:
     """Whether a Docker engine can be reached from here."""
+    if "DOCKER_HOST" not in os.environ and not DOCKER_SOCKET.exists():
+        return False
     try:
         client = docker.from_env()
     except DockerException:

@@ -22,7 +22,7 @@ class LocalKafka:
     """One broker on the loopback interface, started, stopped, killed and frozen by its own pid.
 
     Every call blocks; in async tests use `asyncio.to_thread`. Data lives in a temporary folder from
-    `start()` to `stop()`; `kill()` keeps it, so that `restart()` brings the same broker back on the same port.
+    `start()` to `stop()`; `kill()` keeps it: `restart()` brings the same broker back on its port.
     """
 
     def __init__(self, port: int = 0, jars: Path | None = None) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 from uuid import uuid4
 
 import pytest
@@ -15,6 +15,15 @@ from clients.kafka import Connection
 from tests.kafka.choice import RealKafka
 from tests.kafka.container import ContainerKafka
 from tests.kafka.local import LocalKafka
+
+
+class TopicFactory(Protocol):
+    """Creates a topic under a name no other test has, and returns the name once it is there."""
+
+    async def __call__(
+        self, name: str | None = None, *, partitions: int = 1, config: Mapping[str, str] | None = None
+    ) -> str:
+        """Create it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
