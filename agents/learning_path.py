@@ -5,8 +5,7 @@ Called by the flows inside a step, with what the content service gave. Knows no 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import structlog
 
@@ -17,7 +16,7 @@ from clients.llm.offline import plan_offline
 from schemas.decisions import PathPlan
 from schemas.errors import ModelBlockedError, ModelError
 from schemas.events import Level
-from schemas.outputs import JsonObject, Resource
+from schemas.outputs import Resource
 
 OnFailure = Literal["retry", "degrade", "dead_letter"]
 OFFLINE = "offline"
@@ -39,6 +38,17 @@ class PathResult:
     """How many resources the model named that were never offered."""
     failure: str | None = None
     """The ModelError's name when degraded."""
+
+
+class PathInputs(TypedDict):
+    """What a path is planned from, by the model as by the offline planner (seed 004)."""
+
+    goal: str
+    current_level: Level
+    preferences: Mapping[str, Any]
+    available_time: str
+    resources: Sequence[Resource]
+    mastery: Mapping[str, float]
 
 
 class LearningPathAgent:
@@ -73,46 +83,38 @@ class LearningPathAgent:
         A ModelError is raised as it is unless `on_llm_failure` is degrade; a blocked goal always degrades:
         asking again would not help.
         """
-        preferences, mastery = preferences or {}, mastery or {}
-        plan_without_model = partial(
-            plan_offline,
+        inputs = PathInputs(
             goal=goal,
             current_level=current_level,
-            preferences=preferences,
+            preferences=preferences or {},
             available_time=available_time,
             resources=resources,
-            mastery=mastery,
+            mastery=mastery or {},
         )
         if self._model is None:
-            return PathResult(plan=plan_without_model(), generated_by=OFFLINE, degraded=False)
-        data = path_data(
-            goal=goal,
-            current_level=current_level,
-            preferences=preferences,
-            available_time=available_time,
-            resources=resources,
-            mastery=mastery,
-        )
+            return PathResult(plan=plan_offline(**inputs), generated_by=OFFLINE, degraded=False)
         try:
-            plan, model = await self._ask(self._model, data, current_level)
+            plan, model = await self._ask(self._model, inputs)
         except ModelError as exc:
             if self._on_llm_failure != "degrade" and not isinstance(exc, ModelBlockedError):
                 raise
             failure = type(exc).__name__
             _log.warning("path planned without the model", model=self._model.name, error=failure)
-            return PathResult(plan=plan_without_model(), generated_by=OFFLINE, degraded=True, failure=failure)
+            return PathResult(
+                plan=plan_offline(**inputs), generated_by=OFFLINE, degraded=True, failure=failure
+            )
         plan, dropped = _settled(plan, resources)
         return PathResult(plan=plan, generated_by=model, degraded=False, dropped_resources=dropped)
 
-    async def _ask(self, model: Model, data: JsonObject, current_level: Level) -> tuple[PathPlan, str]:
+    async def _ask(self, model: Model, inputs: PathInputs) -> tuple[PathPlan, str]:
         """Return the model's plan as it is, and which model gave it."""
         prompt = Prompt(
             instructions=self._template.instructions,
-            data=data_block(data),
+            data=data_block(path_data(**inputs)),
             temperature=self._temperature,
             max_tokens=self._max_tokens,
         )
-        asked = await ask(model, prompt, PathPlan, check=_level_check(current_level))
+        asked = await ask(model, prompt, PathPlan, check=_level_check(inputs["current_level"]))
         return asked.value, asked.model
 
 
