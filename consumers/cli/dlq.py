@@ -134,6 +134,7 @@ def _print_letter(record: ConsumerRecord) -> None:
     key = printable(key_of(record) or "(no key)")
     console.print(f"{record.topic}-{record.partition}@{record.offset}  {key}", style="bold")
     for name, value in headers_of(record).items():
-        console.print(f"  {printable(name)}: {printable(str(value))}")
+        text = printable(str(value)).rstrip().replace("\n", "\n    ")
+        console.print(f"  {printable(name)}: {text}")
     console.print(pretty_value(record.value))
     console.print()

@@ -19,10 +19,16 @@ _INTEGER_HEADERS = {
 """Spring Kafka writes these as big-endian integers of so many bytes."""
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Whoever read our output has gone: the command's end, as for `print`."""
+        raise BrokenPipeError
+
+
 def _console(stream: TextIO, *, stderr: bool) -> Console:
     """Without markup, since keys and values may hold brackets; wide when nobody's window limits the line."""
     width = None if stream.isatty() else _PIPE_WIDTH
-    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return _Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 console = _console(sys.stdout, stderr=False)

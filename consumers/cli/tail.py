@@ -13,6 +13,7 @@ from consumers.cli.shell import BootstrapOption, execute_tool
 
 app = typer.Typer()
 
+_NEWLINE = "\n"
 _SHOWN_HEADERS = ("source-event-id", "pathstream-error-code", "kafka_dlt-exception-message")
 
 
@@ -61,5 +62,5 @@ def _show(record: ConsumerRecord) -> None:
     headers = headers_of(record)
     for name in _SHOWN_HEADERS:
         if name in headers:
-            console.print(f"  {name}: {printable(str(headers[name]))}", style="dim")
+            console.print(f"  {name}: {printable(str(headers[name]).partition(_NEWLINE)[0])}", style="dim")
     console.print(pretty_value(record.value))

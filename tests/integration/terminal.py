@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ class Result(NamedTuple):
 
 @contextlib.asynccontextmanager
 async def started(
-    bootstrap_servers: str, *arguments: str, **environment: str
+    bootstrap_servers: str, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """`pathstream ...` while it runs; killed when it did not end by itself."""
     process = await asyncio.create_subprocess_exec(
@@ -41,7 +41,7 @@ async def started(
             **os.environ,
             "PYTHONPATH": str(REPOSITORY),
             "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
-            **environment,
+            **(environment or {}),
         },
     )
     try:
@@ -53,10 +53,10 @@ async def started(
 
 
 async def pathstream(
-    bootstrap_servers: str, *arguments: str, stdin: bytes = b"", **environment: str
+    bootstrap_servers: str, *arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None
 ) -> Result:
     """Run `pathstream ...` to its end."""
-    async with started(bootstrap_servers, *arguments, **environment) as process:
+    async with started(bootstrap_servers, *arguments, environment=environment) as process:
         out, err = await asyncio.wait_for(process.communicate(stdin), 40)
     assert process.returncode is not None
     assert "Traceback" not in err.decode()

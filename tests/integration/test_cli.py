@@ -10,9 +10,8 @@ import pytest
 from clients.embedded_kafka import EmbeddedKafka
 from clients.kafka import Connection
 from consumers.topics import LEARNING_GOAL_GROUP, TOPICS, repartition_topic
-from tests.conftest import TopicFactory
 from tests.integration.terminal import NOBODY_LISTENS, pathstream, records_in, send, started
-from tests.kafka.under_test import KafkaUnderTest
+from tests.kafka import KafkaUnderTest, TopicFactory
 
 
 async def test_produce_sends_what_it_is_given_under_the_learners_key(
@@ -163,7 +162,7 @@ async def test_partition_counts_that_do_not_fit_are_named(embedded_kafka: Embedd
     ],
 )
 async def test_without_kafka_there_is_one_clear_line(arguments: tuple[str, ...]) -> None:
-    result = await pathstream(NOBODY_LISTENS, *arguments, HTTP_PORT="0")
+    result = await pathstream(NOBODY_LISTENS, *arguments, environment={"HTTP_PORT": "0"})
     assert result.code != 0
     (line,) = result.err.splitlines()
     assert NOBODY_LISTENS in line
@@ -172,11 +171,44 @@ async def test_without_kafka_there_is_one_clear_line(arguments: tuple[str, ...])
 
 @pytest.mark.parametrize("arguments", [("run",), ("topics", "list")])
 async def test_a_wrong_setting_is_named_in_one_line_without_its_value(arguments: tuple[str, ...]) -> None:
-    result = await pathstream(NOBODY_LISTENS, *arguments, MAX_ATTEMPTS="many-secret")
+    result = await pathstream(NOBODY_LISTENS, *arguments, environment={"MAX_ATTEMPTS": "many-secret"})
     assert result.code != 0
     (line,) = result.err.splitlines()
     assert "MAX_ATTEMPTS" in line
     assert "many-secret" not in line
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "localhost", "KAFKA_BOOTSTRAP_SERVERS: 'localhost' is not host:port"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:1,b:port", "KAFKA_BOOTSTRAP_SERVERS: 'b:port' is not host:port"),
+        ("KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT", "KAFKA_SASL_USERNAME: SASL_PLAINTEXT needs it"),
+        ("KAFKA_SSL_CAFILE", "/no/such.pem", "KAFKA_SSL_CAFILE: there is no file /no/such.pem"),
+    ],
+)
+async def test_a_setting_that_cannot_work_is_named_before_anything_is_tried(
+    name: str, value: str, line: str
+) -> None:
+    if name == "KAFKA_BOOTSTRAP_SERVERS":
+        result = await pathstream(value, "topics", "list")
+    else:
+        result = await pathstream(NOBODY_LISTENS, "topics", "list", environment={name: value})
+    assert (result.code, result.err) == (1, f"pathstream: {line}\n")
+
+
+async def test_whoever_stops_reading_gets_no_complaint(
+    kafka: KafkaUnderTest, connection: Connection, create_topic: TopicFactory
+) -> None:
+    topic = await create_topic()
+    await send(connection, topic, {"value": b"x" * 100_000}, {"value": b"y" * 100_000})
+    async with started(kafka.bootstrap_servers, "tail", topic, "--from-beginning") as process:
+        assert process.stdout is not None
+        await asyncio.wait_for(process.stdout.readline(), 20)
+        process.stdout._transport.close()  # type: ignore[attr-defined]
+        await asyncio.wait_for(process.wait(), 20)
+        assert process.stderr is not None
+        assert (process.returncode, await process.stderr.read()) == (0, b"")
 
 
 async def test_a_topic_that_does_not_exist_is_one_line(kafka: KafkaUnderTest) -> None:

@@ -6,9 +6,8 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from clients.kafka import Connection
-from tests.conftest import TopicFactory
 from tests.integration.terminal import pathstream, records_in, send
-from tests.kafka.under_test import KafkaUnderTest
+from tests.kafka import KafkaUnderTest, TopicFactory
 
 
 @pytest.fixture
