@@ -170,7 +170,7 @@ def _described(group_id: str, group: Group | None) -> Fields:
             "member_id": member.member_id,
             "client_id": member.request.client_id,
             "client_host": f"/{member.request.client_host}",
-            "member_metadata": member.metadata(group.protocol) if group.protocol else b"",
+            "member_metadata": member.metadata(group.protocol),
             "member_assignment": member.assignment,
         }
         for member in group.members.values()

@@ -49,7 +49,7 @@ class Member:
 
     def metadata(self, protocol: str) -> bytes:
         """What it says about itself under a protocol."""
-        return dict(self.request.protocols)[protocol]
+        return dict(self.request.protocols).get(protocol, b"")
 
     def ask_to_join(self) -> asyncio.Future[Joined]:
         """Return the answer to come when the group's next generation begins; an older question is void."""

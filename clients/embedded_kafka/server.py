@@ -1,7 +1,6 @@
 """The listener and its connections: each answers its requests in order and never waits for another."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -50,6 +49,7 @@ class Server:
         connection = self._tasks.create_task(self._serve(reader, writer))
         self._connections.add(connection)
         connection.add_done_callback(self._connections.discard)
+        connection.add_done_callback(lambda _: writer.transport.abort())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client_host: str = writer.get_extra_info("peername")[0]
@@ -65,7 +65,3 @@ class Server:
             log.warning("embedded_kafka_connection_closed", reason=str(exc))
         except Exception:  # one connection's trouble, whatever it is, must not end the others
             log.exception("embedded_kafka_connection_failed")
-        finally:
-            writer.transport.abort()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
