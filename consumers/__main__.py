@@ -1,26 +1,18 @@
 """The command line: `pathstream`, also `python -m consumers`."""
 
-import typer
+import sys
 
-from consumers.cli import demo, dlq, produce, run, tail, topics
-
-app = typer.Typer(
-    name="pathstream",
-    help="Turns learning events on Kafka into learning decisions, exactly once.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for group in (run, demo, produce, tail):
-    app.add_typer(group.app)
-app.add_typer(topics.app, name="topics")
-app.add_typer(dlq.app, name="dlq")
+_INTERRUPTED = 130
 
 
 def main() -> None:
     """Entry point of the console script."""
-    app()
+    try:
+        from consumers.cli.app import app  # noqa: PLC0415 - half a second, in which Ctrl-C has to end quietly too
+
+        app()
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
 
 
 if __name__ == "__main__":

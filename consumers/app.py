@@ -25,6 +25,9 @@ from consumers.settings import Settings
 
 _log = structlog.get_logger("pathstream.app")
 
+_READS_PER_EVENT = 2
+"""Resources and mastery are read at once."""
+
 
 class StartError(Exception):
     """The worker cannot start; the message is one line that says why."""
@@ -84,14 +87,22 @@ class Worker:
             raise StartError(
                 f"KAFKA_BOOTSTRAP_SERVERS: no Kafka answers at {settings.kafka_bootstrap_servers}"
             ) from exc
-        http = await self._stack.enter_async_context(open_http_client(max_connections=settings.max_in_flight))
+        reads = await self._stack.enter_async_context(
+            open_http_client(max_connections=settings.max_in_flight * _READS_PER_EVENT)
+        )
         self._content = ContentService(
-            http, base_url=settings.content_service_base_url, secret=settings.content_service_secret
+            reads,
+            base_url=settings.content_service_base_url,
+            secret=settings.content_service_secret,
+            timeout_seconds=settings.content_service_timeout_seconds,
+        )
+        calls = await self._stack.enter_async_context(
+            open_http_client(max_connections=min(settings.max_in_flight, settings.llm_max_concurrency))
         )
         consumer = LearningGoalConsumer(
             content=self._content,
             agent=LearningPathAgent(
-                build_model(settings, http, metrics),
+                build_model(settings, calls, metrics),
                 on_llm_failure=settings.on_llm_failure,
                 temperature=settings.llm_temperature,
                 max_tokens=settings.llm_max_tokens,

@@ -18,6 +18,10 @@ from schemas.errors import (
     ModelTruncatedError,
 )
 
+_RETRY_SECONDS = 20.0
+_TIMEOUTS_PER_PROMPT = 2
+"""A prompt is given up when so many of its calls could have timed out."""
+
 _OUTCOMES: tuple[tuple[type[ModelError], ModelOutcome], ...] = (
     (ModelTimeoutError, "timeout"),
     (ModelTransientError, "transient"),
@@ -62,4 +66,5 @@ def build_model(settings: Settings, http: httpx2.AsyncClient, metrics: Metrics) 
         base_url=settings.llm_base_url,
         timeout_seconds=settings.llm_timeout_seconds,
     )
-    return RetryingModel(CountedModel(gemini, metrics), Backoff())
+    total_seconds = max(_RETRY_SECONDS, settings.llm_timeout_seconds * _TIMEOUTS_PER_PROMPT)
+    return RetryingModel(CountedModel(gemini, metrics), Backoff(total_seconds=total_seconds))

@@ -31,6 +31,7 @@ class Settings(BaseSettings):
 
     content_service_base_url: str = "http://localhost:3001"
     content_service_secret: SecretStr | None = None
+    content_service_timeout_seconds: float = Field(default=5.0, gt=0)
 
     google_api_key: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("GOOGLE_API_KEY", "GEMINI_API_KEY")

@@ -7,9 +7,11 @@ import pytest
 from aiokafka.admin import NewTopic
 
 from clients.content_service_stub import ContentServiceStub
+from clients.embedded_kafka import EmbeddedKafka
 from clients.kafka import Connection
 from consumers.topics import TOPICS
 from tests.kafka import KafkaUnderTest
+from tests.kafka.under_test import embedded_under_test
 
 PARTITIONS = 6
 
@@ -45,3 +47,11 @@ async def content() -> AsyncIterator[ContentServiceStub]:
     """A content service."""
     async with ContentServiceStub() as stub:
         yield stub
+
+
+@pytest.fixture
+async def embedded_service(embedded_kafka: EmbeddedKafka) -> KafkaUnderTest:
+    """The service's topics on an embedded broker: for what does not depend on the broker."""
+    kafka = embedded_under_test(embedded_kafka)
+    await make_service_topics(kafka.connection)
+    return kafka

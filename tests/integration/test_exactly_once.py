@@ -135,7 +135,7 @@ async def test_killed_and_frozen_workers_lose_repeat_and_disorder_nothing(
         async with running_workers(real_kafka.bootstrap_servers, tmp_path, content.base_url) as workers:
             sending = group.create_task(send_events(connection, EVENTS))
             await outputs.until(EVENTS // 50, 60)
-            faults: list[Fault] = [kill_and_restart] * 3 + [freeze_and_thaw] * 2
+            faults: list[Fault] = [*[kill_and_restart] * 3, *[freeze_and_thaw] * 2]
             chance.shuffle(faults)
             for fault in faults:
                 if outputs.count > EVENTS * 0.9:
