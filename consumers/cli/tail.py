@@ -19,7 +19,7 @@ _SHOWN_HEADERS = ("source-event-id", "pathstream-error-code", "kafka_dlt-excepti
 
 @app.command()
 def tail(
-    topics: Annotated[list[str], typer.Argument(metavar="TOPIC...", help="One or more topics.")],
+    topics: Annotated[list[str], typer.Argument(metavar="TOPIC", help="One or more topics.")],
     *,
     from_beginning: Annotated[
         bool, typer.Option("--from-beginning", help="Start with the oldest record instead of the next one.")
