@@ -10,16 +10,17 @@ def compacted(batches: Sequence[Batch], *, up_to: int, is_void: Callable[[Batch]
 
     `is_void` tells the batches of aborted transactions: they go, and replace nothing.
 
-    Coarser than Kafka's compaction: a batch with one record that is still needed stays whole,
-    and so do tombstones and transaction markers.
+    Coarser than Kafka's compaction: a batch with one record that is still needed stays whole, and
+    tombstones stay for good. The last batch stays in any case, so that a reader can reach the end;
+    markers are not needed once what they made void has gone.
     """
     newer: set[bytes] = set()
     kept: list[Batch] = []
     for batch in reversed(batches):
-        if batch.base_offset >= up_to or batch.is_control:
+        if batch.base_offset >= up_to or not kept:
             kept.append(batch)
             continue
-        if is_void(batch):
+        if batch.is_control or is_void(batch):
             continue
         keys = [record.key for record in batch.records()]
         if any(key is None or key not in newer for key in keys):

@@ -69,10 +69,10 @@ class PartitionLog:
         duplicate = self._sequences.duplicate_of(batch)
         if duplicate is not None:
             return duplicate
+        if batch.is_transactional:
+            self._open.setdefault(batch.producer_id, self.end_offset)
         stored = self._store(batch)
         self._sequences.remember(stored)
-        if batch.is_transactional:
-            self._open.setdefault(batch.producer_id, stored.base_offset)
         return stored.base_offset
 
     def end_transaction(self, *, producer_id: int, producer_epoch: int, committed: bool) -> None:
@@ -106,8 +106,10 @@ class PartitionLog:
                 break
             taken.append(batch.data)
             size += len(batch.data)
+        if not committed_only:
+            return Slice(data=b"".join(taken), aborted=[])
         aborted = [a for a in self._aborted if a.last_offset >= offset and a.first_offset < end]
-        return Slice(data=b"".join(taken), aborted=aborted if committed_only else [])
+        return Slice(data=b"".join(taken), aborted=aborted)
 
     def first_since(self, timestamp: int) -> tuple[int, int] | None:
         """Find the offset and time of the first record at `timestamp` (ms) or later."""
@@ -156,7 +158,9 @@ class PartitionLog:
     def _clean(self) -> None:
         """Make room: drop what newer records replace, or the oldest; open transactions stay."""
         if self._is_compacted:
-            self._batches = compacted(self._batches, up_to=self.last_stable_offset, is_void=self._is_void)
+            stable = self.last_stable_offset
+            self._batches = compacted(self._batches, up_to=stable, is_void=self._is_void)
+            self._aborted = [aborted for aborted in self._aborted if aborted.last_offset >= stable]
             self._bytes = sum(len(batch.data) for batch in self._batches)
             self._clean_above = max(self._max_bytes, 2 * self._bytes)
             return
