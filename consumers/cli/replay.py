@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import ProducerFenced
 from aiokafka.structs import OffsetAndMetadata
 
 from clients.cluster import Cluster
@@ -50,11 +51,10 @@ async def replay_dead_letters(
     group = f"{topic}-replay"
     async with _opened(connection, topic, group, dry_run=dry_run) as (consumer, producer, cluster):
         replay = _Replay(consumer, producer, cluster, group)
-        await replay.restore()
-        async for record in to_the_end(consumer):
-            if await replay.take(record, selected=selection in (None, (record.partition, record.offset))):
-                await replay.flush()
-        await replay.flush()
+        try:
+            await replay.run(selection)
+        except ProducerFenced as exc:
+            raise CommandError(f"another replay of {topic} has taken over; nothing went back twice") from exc
     what = "would go back" if dry_run else "sent back"
     left = f", {replay.refused} could not be" if replay.refused else ""
     console.print(f"{replay.sent} of {topic} {what}{left}; {replay.earlier} went back earlier")
@@ -104,7 +104,15 @@ class _Replay:
         self.earlier = 0
         self.selected = False
 
-    async def restore(self) -> None:
+    async def run(self, selection: Selection | None) -> None:
+        """From where the last replay ended to the end. Raises ProducerFenced when another one started."""
+        await self._restore()
+        async for record in to_the_end(self._consumer):
+            if await self._take(record, selected=selection in (None, (record.partition, record.offset))):
+                await self._flush()
+        await self._flush()
+
+    async def _restore(self) -> None:
         """Go to where the last replay ended, knowing what it sent beyond."""
         partitions = self._consumer.assignment()
         committed = await committed_positions(self._consumer, partitions)
@@ -127,7 +135,7 @@ class _Replay:
                 self.earlier += max(0, position.offset - begins[tp])
             self._consumer.seek(tp, self._progress[tp].next_fetch or 0)
 
-    async def take(self, record: ConsumerRecord, *, selected: bool) -> bool:
+    async def _take(self, record: ConsumerRecord, *, selected: bool) -> bool:
         """Note a dead letter to be sent, unless it went back already; whether it is time to flush."""
         place = TopicPartition(record.topic, record.partition)
         progress = self._progress[place]
@@ -145,7 +153,7 @@ class _Replay:
                 self._bytes += len(output.value or b"")
         return len(self._letters) >= _TRANSACTION_RECORDS or self._bytes >= _TRANSACTION_BYTES
 
-    async def flush(self) -> None:
+    async def _flush(self) -> None:
         """Send what was noted and commit what that means, in one transaction.
 
         1. begin, send every record;

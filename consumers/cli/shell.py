@@ -28,7 +28,6 @@ BootstrapOption = Annotated[
 ]
 
 _INTERRUPTED = 130
-_TOOL_TIMEOUT_SECONDS = 15.0
 
 
 class CommandError(Exception):
