@@ -15,9 +15,9 @@ Step = tuple[int, Literal["send", "commit", "abort"], bytes]
 
 PRODUCERS = (1, 2)
 KEYS = st.sampled_from([b"a", b"b", b"c", b"d"])
-ACTIONS = st.sampled_from(["send", "send", "send", "commit", "abort"])
-STEPS = st.lists(st.tuples(st.sampled_from(PRODUCERS), ACTIONS, KEYS), max_size=120)
-A_FEW_BATCHES = 600
+ACTIONS = st.sampled_from(["send", "send", "commit", "abort"])
+STEPS = st.lists(st.tuples(st.sampled_from(PRODUCERS), ACTIONS, KEYS), min_size=5, max_size=60)
+LIMITS = st.integers(200, 700)  # bytes: a few batches, so that there is a lot to clean
 
 
 def batch(producer_id: int, sequence: int, key: bytes, value: bytes) -> Batch:
@@ -73,18 +73,20 @@ def play(log: PartitionLog, steps: list[Step]) -> list[tuple[bytes, bytes]]:
     return [(key, value) for _offset, key, value in sorted(committed)]
 
 
-@given(steps=STEPS)
-def test_a_compacted_log_ends_in_the_same_state_as_one_that_was_never_cleaned(steps: list[Step]) -> None:
-    log = PartitionLog(max_bytes=A_FEW_BATCHES, max_batch_bytes=10_000, is_compacted=True)
+@given(steps=STEPS, max_bytes=LIMITS)
+def test_a_compacted_log_ends_in_the_same_state_as_one_that_was_never_cleaned(
+    steps: list[Step], max_bytes: int
+) -> None:
+    log = PartitionLog(max_bytes=max_bytes, max_batch_bytes=10_000, is_compacted=True)
     committed = play(log, steps)
     read = list(committed_records(log.read(0, committed_only=True, max_bytes=10**9)))
     assert dict(read) == dict(committed)
     assert set(read) <= set(committed)
 
 
-@given(steps=STEPS)
-def test_a_trimmed_log_loses_its_oldest_records_only(steps: list[Step]) -> None:
-    log = PartitionLog(max_bytes=A_FEW_BATCHES, max_batch_bytes=10_000, is_compacted=False)
+@given(steps=STEPS, max_bytes=LIMITS)
+def test_a_trimmed_log_loses_its_oldest_records_only(steps: list[Step], max_bytes: int) -> None:
+    log = PartitionLog(max_bytes=max_bytes, max_batch_bytes=10_000, is_compacted=False)
     committed = play(log, steps)
     read = list(committed_records(log.read(log.start_offset, committed_only=True, max_bytes=10**9)))
     assert read == committed[len(committed) - len(read) :]
