@@ -5,7 +5,7 @@ from typing import Literal
 
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clients.embedded_kafka.batch import Batch
@@ -73,6 +73,7 @@ def play(log: PartitionLog, steps: list[Step]) -> list[tuple[bytes, bytes]]:
     return [(key, value) for _offset, key, value in sorted(committed)]
 
 
+@settings(max_examples=500, deadline=None)
 @given(steps=STEPS, max_bytes=LIMITS)
 def test_a_compacted_log_ends_in_the_same_state_as_one_that_was_never_cleaned(
     steps: list[Step], max_bytes: int
@@ -84,6 +85,7 @@ def test_a_compacted_log_ends_in_the_same_state_as_one_that_was_never_cleaned(
     assert set(read) <= set(committed)
 
 
+@settings(max_examples=500, deadline=None)
 @given(steps=STEPS, max_bytes=LIMITS)
 def test_a_trimmed_log_loses_its_oldest_records_only(steps: list[Step], max_bytes: int) -> None:
     log = PartitionLog(max_bytes=max_bytes, max_batch_bytes=10_000, is_compacted=False)
