@@ -1,13 +1,12 @@
 """Everything that members of groups, and the tools that look at groups, ask for."""
 
 from collections import defaultdict
-from typing import Any
 
 from clients.embedded_kafka.codes import ApiKey, Code, RefusedError
 from clients.embedded_kafka.group import Group, MemberIdRequiredError
 from clients.embedded_kafka.members import Joined, JoinRequest
 from clients.embedded_kafka.offsets import NOTHING_COMMITTED, CommittedOffset, Partition
-from clients.embedded_kafka.parts import NODE_ID, Parts, now
+from clients.embedded_kafka.parts import NODE_ID, Handler, Parts, now
 from clients.embedded_kafka.wire import Fields, Request
 
 
@@ -184,7 +183,7 @@ def _described(group_id: str, group: Group | None) -> Fields:
     }
 
 
-HANDLERS: dict[ApiKey, Any] = {
+HANDLERS: dict[ApiKey, Handler] = {
     ApiKey.FIND_COORDINATOR: find_coordinator,
     ApiKey.JOIN_GROUP: join_group,
     ApiKey.SYNC_GROUP: sync_group,

@@ -1,11 +1,9 @@
 """Produce, Fetch and ListOffsets: records in and out."""
 
-from typing import Any
-
 from clients.embedded_kafka.batch import Batch
 from clients.embedded_kafka.codes import ApiKey, Code, RefusedError
 from clients.embedded_kafka.log import PartitionLog, wait_for_change
-from clients.embedded_kafka.parts import Parts, now
+from clients.embedded_kafka.parts import Handler, Parts, now
 from clients.embedded_kafka.wire import Fields, Request
 
 LATEST = -1
@@ -141,7 +139,7 @@ def _find_offset(parts: Parts, topic: str, wanted: Fields, *, committed_only: bo
     return answer if found is None else answer | {"offset": found[0], "timestamp": found[1]}
 
 
-HANDLERS: dict[ApiKey, Any] = {
+HANDLERS: dict[ApiKey, Handler] = {
     ApiKey.PRODUCE: produce,
     ApiKey.FETCH: fetch,
     ApiKey.LIST_OFFSETS: list_offsets,

@@ -1,11 +1,10 @@
 """What a client asks about the broker and its topics."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from clients.embedded_kafka.codes import ApiKey, Code, RefusedError
 from clients.embedded_kafka.offsets import MAX_METADATA_CHARS
-from clients.embedded_kafka.parts import NODE_ID, Parts
+from clients.embedded_kafka.parts import NODE_ID, Handler, Parts
 from clients.embedded_kafka.topics import DEFAULT_CONFIG
 from clients.embedded_kafka.wire import Fields, Request, supported_versions
 
@@ -127,7 +126,7 @@ def _entry(key: str, value: str, source: int) -> Fields:
     }
 
 
-HANDLERS: dict[ApiKey, Any] = {
+HANDLERS: dict[ApiKey, Handler] = {
     ApiKey.API_VERSIONS: api_versions,
     ApiKey.METADATA: metadata,
     ApiKey.CREATE_TOPICS: create_topics,

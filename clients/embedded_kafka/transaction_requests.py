@@ -1,10 +1,8 @@
 """What idempotent and transactional producers ask for."""
 
-from typing import Any
-
 from clients.embedded_kafka.codes import ApiKey, Code, RefusedError
 from clients.embedded_kafka.group_requests import accept_offsets
-from clients.embedded_kafka.parts import Parts, now
+from clients.embedded_kafka.parts import Handler, Parts, now
 from clients.embedded_kafka.transactions import Producer
 from clients.embedded_kafka.wire import Fields, Request
 
@@ -95,7 +93,7 @@ def _exists(parts: Parts, topic: str, number: int) -> bool:
     return True
 
 
-HANDLERS: dict[ApiKey, Any] = {
+HANDLERS: dict[ApiKey, Handler] = {
     ApiKey.INIT_PRODUCER_ID: init_producer_id,
     ApiKey.ADD_PARTITIONS_TO_TXN: add_partitions,
     ApiKey.ADD_OFFSETS_TO_TXN: add_offsets,
