@@ -3,9 +3,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 SOURCES := agents clients consumers producers schemas tests
 
-.PHONY: help install fmt lint type test demo kafka run bench clean
+.PHONY: help install fmt lint type test demo kafka run bench lock clean
 
 help:  ## Show what there is to do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +48,11 @@ run: install  ## The worker, against KAFKA_BOOTSTRAP_SERVERS
 
 bench: install  ## Figures on a real Kafka: bare loop, sequential consumer, engine
 	$(BIN)/python -m tests.benchmarks
+
+lock: install  ## Write the lock files anew
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install -q --disable-pip-version-check uv
+	$(BIN)/uv pip compile -q pyproject.toml $(LOCK) -o requirements.lock
+	$(BIN)/uv pip compile -q pyproject.toml --group dev $(LOCK) -o requirements-dev.lock
 
 clean:  ## Remove what install and the tests made
 	rm -rf $(VENV) .kafka .mypy_cache .ruff_cache .pytest_cache .hypothesis
