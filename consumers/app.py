@@ -19,9 +19,9 @@ from consumers.connection import connection_for
 from consumers.engine.loop import Engine
 from consumers.learning_goal import LearningGoalConsumer
 from consumers.models import build_model
-from consumers.observability import HealthServer, Metrics, configure_logging
+from consumers.observability import BrokerOutage, HealthServer, Metrics, configure_logging
 from consumers.runtime import collect_garbage_less_often
-from consumers.settings import Settings
+from consumers.settings import Settings, SettingsError
 
 _log = structlog.get_logger("pathstream.app")
 
@@ -29,18 +29,15 @@ _READS_PER_EVENT = 2
 """Resources and mastery are read at once."""
 
 
-class StartError(Exception):
-    """The worker cannot start; the message is one line that says why."""
-
-
 class Worker:
-    """All flows of one process. An async context manager: inside it events are handled, at its end all is committed.
+    """All flows of one process. An async context manager: events are handled inside it, committed at its end.
 
-    Entering raises StartError when Kafka cannot be reached, SettingsError for a setting that cannot be used.
+    Entering raises SettingsError for a setting that cannot be used, an address where no Kafka answers included.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, outage: BrokerOutage | None = None) -> None:
         self._settings = settings
+        self._outage = outage
         self._stack = AsyncExitStack()
         self._stopping = asyncio.Event()
         self._engines: list[Engine] = []
@@ -57,6 +54,8 @@ class Worker:
     def reasons(self) -> list[str]:
         """Why the worker is not ready; empty when it is."""
         reasons = [reason for engine in self._engines for reason in engine.reasons()]
+        if self._outage is not None and self._outage.away_seconds is not None:
+            reasons.insert(0, f"Kafka has not answered for {self._outage.away_seconds:.0f} s")
         if self._content is not None and self._content.denied:
             reasons.append("the content service denies CONTENT_SERVICE_SECRET")
         return reasons
@@ -84,7 +83,7 @@ class Worker:
         try:
             cluster = await self._stack.enter_async_context(Cluster(connection))
         except (KafkaError, OSError) as exc:
-            raise StartError(
+            raise SettingsError(
                 f"KAFKA_BOOTSTRAP_SERVERS: no Kafka answers at {settings.kafka_bootstrap_servers}"
             ) from exc
         reads = await self._stack.enter_async_context(
@@ -135,7 +134,7 @@ async def run_worker(settings: Settings) -> int:
     async with asyncio.TaskGroup() as group:
         watching = group.create_task(outage.watch())
         try:
-            async with Worker(settings) as worker:
+            async with Worker(settings, outage) as worker:
                 _log.info("worker started", provider=settings.provider, http_port=worker.http_port)
                 await stop.wait()
                 _log.info("worker stopping", shutdown_seconds=settings.shutdown_seconds)

@@ -74,14 +74,14 @@ class LearningGoalConsumer:
             resources=resources or [],
             mastery=mastery or {},
         )
-        degraded = result.degraded or resources is None or mastery is None
-        self._emit_path(event, context, result, resources or [], mastery or {}, degraded=degraded)
+        context.degraded = result.degraded or resources is None or mastery is None
+        self._emit_path(event, context, result, resources or [], mastery or {})
         self._emit_progress(context, "completed", 100, "path_created")
         _log.info(
             log_events.LEARNING_PATH_PUBLISHED,
             event_id=event_id,
             generated_by=result.generated_by,
-            degraded=degraded,
+            degraded=context.degraded,
         )
 
     def give_up(self, event: LearningGoalEvent, context: Context) -> None:
@@ -96,8 +96,6 @@ class LearningGoalConsumer:
         result: PathResult,
         resources: list[Resource],
         mastery: dict[str, float],
-        *,
-        degraded: bool,
     ) -> None:
         source_event_id, learner_id = context.identity
         event_id = context.output_id(LEARNING_PATH)
@@ -114,7 +112,7 @@ class LearningGoalConsumer:
             recommendations=recommendations_for(event.event_data.learning_goal, mastery, resources),
             generated_at=self._clock.now(),
             generated_by=result.generated_by,
-            degraded=degraded,
+            degraded=context.degraded,
         )
         try:
             context.emit(LEARNING_PATH, record, event_id=event_id)

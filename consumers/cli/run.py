@@ -2,7 +2,7 @@
 
 import typer
 
-from consumers.cli.shell import BootstrapOption, CommandError, execute
+from consumers.cli.shell import BootstrapOption, execute
 from consumers.settings import Settings
 
 app = typer.Typer()
@@ -13,11 +13,8 @@ def run(bootstrap_servers: BootstrapOption = None) -> None:
     """Run a worker until SIGTERM or Ctrl-C. Start as many as there is work: they share the partitions."""
 
     async def worker(settings: Settings) -> int:
-        from consumers.app import StartError, run_worker  # noqa: PLC0415 - the engine, for this command only
+        from consumers.app import run_worker  # noqa: PLC0415 - the engine, for this command only
 
-        try:
-            return await run_worker(settings)
-        except* StartError as errors:
-            raise CommandError(str(errors.exceptions[0])) from None
+        return await run_worker(settings)
 
     execute(worker, bootstrap_servers=bootstrap_servers)

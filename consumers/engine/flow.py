@@ -66,11 +66,12 @@ class Flow(Generic[E]):
 class Context:
     """One attempt at one event: where it came from, and what came out of it so far."""
 
-    __slots__ = ("_event", "_event_id", "_max_bytes", "_origin", "outputs", "record")
+    __slots__ = ("_event", "_event_id", "_max_bytes", "_origin", "degraded", "outputs", "record")
 
     def __init__(self, record: ConsumerRecord[Any, Any], max_bytes: Callable[[str], int]) -> None:
         self.record = record
         self.outputs: list[Output] = []
+        self.degraded = False
         self._event: Event | None = None
         self._event_id: EventId | None = None
         self._origin: Origin | None = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -49,6 +50,7 @@ class Engine:
             in_flight=lambda: sum(task.running for task in self._tasks),
             buffered_bytes=lambda: self._buffer.bytes,
             waiting_events=lambda: sum(task.waiting for task in self._tasks),
+            tasks={state.name.lower(): partial(self._count, state) for state in TaskState},
         )
         self._report = Report(flow.name, flow_metrics)
         self._pool = WorkerPool(flow, limits, self._report, cluster.max_message_bytes)
@@ -98,6 +100,9 @@ class Engine:
     @property
     def _tasks(self) -> list[Task]:
         return list(self._assignment.tasks) if self._assignment else []
+
+    def _count(self, state: TaskState) -> int:
+        return sum(task.state is state for task in self._tasks)
 
     def _consumer(self) -> AIOKafkaConsumer:
         session_ms = int(self._limits.session_timeout_seconds * 1000)

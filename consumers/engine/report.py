@@ -25,7 +25,7 @@ class Report:
         """One attempt at an event came to an end."""
         match outcome:
             case Done():
-                name: Literal["done", "forwarded"] = "forwarded" if outcome.forwarded else "done"
+                name = _name(outcome, context)
                 self._metrics.event(name, seconds)
                 if self._each_event:
                     self._log.info("event", outcome=name, **self._fields(entry, context, seconds))
@@ -115,6 +115,12 @@ class Report:
     def poll_failed(self, error: Exception) -> None:
         """Kafka refused a poll."""
         self._log.error("poll.failed", error=_describe(error))
+
+
+def _name(outcome: Done, context: Context) -> Literal["done", "degraded", "forwarded"]:
+    if outcome.forwarded:
+        return "forwarded"
+    return "degraded" if context.degraded else "done"
 
 
 def _describe(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """Prometheus metrics of a worker. Names and labels are an interface to dashboards: `TABLE` is all of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, get_args
@@ -92,18 +92,17 @@ class FlowMetrics:
         """The group gave this worker an assignment."""
         self._rebalances.inc()
 
-    def tasks(self, state: str, count: int) -> None:
-        """How many tasks are in a state now."""
-        self._metrics.tasks.labels(self._flow, state).set(count)
-
     def watch(
         self,
         *,
         in_flight: Callable[[], float],
         buffered_bytes: Callable[[], float],
         waiting_events: Callable[[], float],
+        tasks: Mapping[str, Callable[[], float]],
     ) -> None:
-        """Read these three when Prometheus asks, so that they cost nothing in between."""
+        """Read these when Prometheus asks, so that they cost nothing in between; `tasks` by state."""
+        for state, count in tasks.items():
+            self._metrics.tasks.labels(self._flow, state).set_function(count)
         self._metrics.in_flight.labels(self._flow).set_function(in_flight)
         self._metrics.buffered_bytes.labels(self._flow).set_function(buffered_bytes)
         self._metrics.waiting_events.labels(self._flow).set_function(waiting_events)

@@ -45,10 +45,14 @@ async def test_an_outage_is_two_lines_and_the_worker_goes_on(kafka: KafkaUnderTe
     await pathstream(kafka.bootstrap_servers, "topics", "create", "--partitions", "2")
     async with started(kafka.bootstrap_servers, "run", environment={"HTTP_PORT": "0"}) as process:
         log = WorkerLog(process)
+        base = f"http://127.0.0.1:{(await log.until(STARTED))['http_port']}"
         await log.until("task.active")
         async with kafka.outage():
             away = await log.until("Kafka does not answer")
             assert away["bootstrap_servers"] == kafka.bootstrap_servers
+            async with aiohttp.ClientSession() as session, session.get(f"{base}/readyz") as answer:
+                assert answer.status == 503
+                assert "Kafka has not answered" in (await answer.json())["reasons"][0]
             log.lines.clear()
         back = await log.until("Kafka answers again")
         assert back["hidden_lines"] > 0

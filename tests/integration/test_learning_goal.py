@@ -230,10 +230,13 @@ async def test_a_content_service_that_fails_costs_the_resources_not_the_path(
         denied = [reason for reason in worker.reasons() if "CONTENT_SERVICE_SECRET" in reason]
         async with httpx2.AsyncClient() as http:
             ready = await http.get(f"http://127.0.0.1:{worker.http_port}/readyz")
+            metrics = await http.get(f"http://127.0.0.1:{worker.http_port}/metrics")
     assert path["degraded"] is True
     assert path["available_resources"] == []
     assert path["mastery_scores"] == {}
     assert path["learning_path"]["steps"]
+    assert 'pathstream_events_total{flow="learning_goal",outcome="degraded"} 1.0' in metrics.text
+    assert 'pathstream_tasks{flow="learning_goal",state="active"} 6.0' in metrics.text
     assert bool(denied) == (fault == "denied")
     assert ready.status_code == (503 if fault == "denied" else 200)
 

@@ -18,7 +18,6 @@ def test_what_a_flow_counts_is_exposed_under_its_name_and_labels() -> None:
     flow.dead_letter("INVALID_JSON")
     flow.retry()
     flow.rebalance()
-    flow.tasks("active", 4)
     metrics.model_call("answered")
     of_flow = {"flow": "learning_goal"}
     assert registry.get_sample_value("pathstream_events_total", of_flow | {"outcome": "done"}) == 1
@@ -28,7 +27,6 @@ def test_what_a_flow_counts_is_exposed_under_its_name_and_labels() -> None:
     assert registry.get_sample_value("pathstream_dead_letters_total", of_flow | {"code": "INVALID_JSON"}) == 1
     assert registry.get_sample_value("pathstream_retries_total", of_flow) == 1
     assert registry.get_sample_value("pathstream_rebalances_total", of_flow) == 1
-    assert registry.get_sample_value("pathstream_tasks", of_flow | {"state": "active"}) == 4
     assert registry.get_sample_value("pathstream_model_calls_total", {"outcome": "answered"}) == 1
 
 
@@ -36,12 +34,16 @@ def test_gauges_are_read_when_prometheus_asks() -> None:
     registry = CollectorRegistry()
     waiting = [1, 2, 3]
     Metrics(registry).flow("exam").watch(
-        in_flight=lambda: 2, buffered_bytes=lambda: 4096, waiting_events=lambda: len(waiting)
+        in_flight=lambda: 2,
+        buffered_bytes=lambda: 4096,
+        waiting_events=lambda: len(waiting),
+        tasks={"active": lambda: 4, "opening": lambda: 0},
     )
     assert registry.get_sample_value("pathstream_waiting_events", {"flow": "exam"}) == 3
     waiting.clear()
     assert registry.get_sample_value("pathstream_waiting_events", {"flow": "exam"}) == 0
     assert registry.get_sample_value("pathstream_in_flight", {"flow": "exam"}) == 2
+    assert registry.get_sample_value("pathstream_tasks", {"flow": "exam", "state": "active"}) == 4
     assert registry.get_sample_value("pathstream_buffered_bytes", {"flow": "exam"}) == 4096
 
 

@@ -1,0 +1,82 @@
+"""What we use of aiokafka beside its documented interface: an upgrade that moves it fails here, by name."""
+
+import inspect
+
+from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
+from aiokafka.cluster import ClusterMetadata
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.protocol.transaction import (
+    AddOffsetsToTxnRequest,
+    AddPartitionsToTxnRequest,
+    EndTxnRequest,
+    InitProducerIdRequest,
+    TxnOffsetCommitRequest,
+)
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+
+from clients.kafka import Connection, committed_positions, request_rejoin
+from tests.kafka import TopicFactory
+
+
+def parameters(callable_: object) -> list[str]:
+    assert callable(callable_)
+    return [name for name in inspect.signature(callable_).parameters if name != "self"]
+
+
+def test_the_coordinators_rejoin_and_offset_fetch_are_where_we_look_for_them() -> None:
+    assert parameters(GroupCoordinator.request_rejoin) == []
+    assert parameters(GroupCoordinator.fetch_committed_offsets) == ["partitions"]
+
+
+def test_the_client_takes_requests_as_our_transactions_send_them() -> None:
+    assert parameters(AIOKafkaClient.send) == ["node_id", "request", "group"]
+    assert parameters(AIOKafkaClient.coordinator_lookup) == ["coordinator_type", "coordinator_key"]
+    assert {"DEFAULT", "COORDINATION"} <= set(ConnectionGroup.__members__)
+    assert {"GROUP", "TRANSACTION"} <= set(CoordinationType.__members__)
+    for method in ("bootstrap", "close", "add_topic", "force_metadata_update", "fetch_all_metadata"):
+        assert hasattr(AIOKafkaClient, method)
+    for method in ("partitions_for_topic", "leader_for_partition", "topics"):
+        assert hasattr(ClusterMetadata, method)
+
+
+def test_the_requests_of_a_transaction_have_the_fields_we_fill() -> None:
+    assert parameters(InitProducerIdRequest) == ["transactional_id", "transaction_timeout_ms"]
+    assert parameters(AddPartitionsToTxnRequest) == [
+        "transactional_id",
+        "producer_id",
+        "producer_epoch",
+        "topics",
+    ]
+    assert parameters(AddOffsetsToTxnRequest) == [
+        "transactional_id",
+        "producer_id",
+        "producer_epoch",
+        "group_id",
+    ]
+    assert parameters(TxnOffsetCommitRequest) == [
+        "transactional_id", "group_id", "producer_id", "producer_epoch", "topics",
+    ]  # fmt: skip
+    assert parameters(EndTxnRequest)[:3] == ["transactional_id", "producer_id", "producer_epoch"]
+    assert parameters(ProduceRequest) == ["transactional_id", "required_acks", "timeout", "topics"]
+
+
+def test_a_batch_is_built_as_ours_are() -> None:
+    builder = DefaultRecordBatchBuilder(2, 0, 1, -1, -1, 0, 1_000)
+    assert builder.append(0, None, b"k", b"v", [("h", b"x")]) is not None
+    builder.set_producer_state(7, 1, 0)
+    assert len(builder.build()) > len(b"kv")
+
+
+async def test_a_rejoin_can_be_asked_for_and_positions_come_with_their_metadata(
+    connection: Connection, create_topic: TopicFactory
+) -> None:
+    topic = await create_topic()
+    async with connection.consumer(topic, group_id=f"group-{topic}") as consumer:
+        await consumer.getmany(timeout_ms=100)
+        assert await committed_positions(consumer, consumer.assignment()) == {}
+        (partition,) = consumer.assignment()
+        await consumer.commit({partition: (5, "metadata")})
+        found = await committed_positions(consumer, [partition])
+        assert (found[partition].offset, found[partition].metadata) == (5, "metadata")
+        request_rejoin(consumer)
