@@ -42,13 +42,9 @@ def retrying(backoff: Backoff, clock: Clock) -> AsyncRetrying:
 
     def stop(state: RetryCallState) -> bool:
         elapsed = clock.monotonic() - started
-        return (
-            state.attempt_number >= backoff.attempts or elapsed + state.upcoming_sleep > backoff.total_seconds
-        )
+        return state.attempt_number >= backoff.attempts or elapsed + state.upcoming_sleep > backoff.total_seconds
 
-    return AsyncRetrying(
-        sleep=clock.sleep, retry=retry_if_exception(_retriable), wait=wait, stop=stop, reraise=True
-    )
+    return AsyncRetrying(sleep=clock.sleep, retry=retry_if_exception(_retriable), wait=wait, stop=stop, reraise=True)
 
 
 def retry_after_seconds(headers: Mapping[str, str], clock: Clock) -> float | None:

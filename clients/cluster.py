@@ -108,7 +108,8 @@ class Cluster:
             for response in await admin.describe_configs(resources):
                 for error_code, _, _, topic, entries in response.resources:
                     if error_code == 0:
-                        limits = [int(entry[1]) for entry in entries if entry[0] == "max.message.bytes"]
-                        self._max_message_bytes.update({topic: limit for limit in limits})
+                        for name, value, *_ in entries:
+                            if name == "max.message.bytes":
+                                self._max_message_bytes[topic] = int(value)
         finally:
             await admin.close()

@@ -147,9 +147,7 @@ class ContentService:
         if not isinstance(content, dict):
             raise ContentServiceUnavailableError("mastery scores are not a JSON object")
         entries = list(content.items())[:_MAX_SCORES]
-        scores = {
-            name: score for name, value in entries if name.strip() and (score := _share(value)) is not None
-        }
+        scores = {name: score for name, value in entries if name.strip() and (score := _share(value)) is not None}
         self._count_dropped("mastery scores", len(content) - len(scores))
         return scores
 

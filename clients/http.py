@@ -61,9 +61,7 @@ def _limits(connections: int) -> httpx2.Limits:
     return httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
 
 
-async def get(
-    http: httpx2.AsyncClient, url: str, *, headers: Mapping[str, str], deadline_seconds: float
-) -> Reply:
+async def get(http: httpx2.AsyncClient, url: str, *, headers: Mapping[str, str], deadline_seconds: float) -> Reply:
     """GET `url` and read the whole answer within `deadline_seconds`.
 
     Raises httpx2.HTTPError (no connection, cut off, too large) or TimeoutError.

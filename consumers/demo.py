@@ -152,9 +152,7 @@ async def _watch(connection: Connection, console: Console, deadline: float) -> O
     await consumer.start()
     try:
         with bar:
-            bars = {
-                learner: bar.add_task(learner, total=100, stage="sent") for learner in (*LEARNERS, BROKEN[0])
-            }
+            bars = {learner: bar.add_task(learner, total=100, stage="sent") for learner in (*LEARNERS, BROKEN[0])}
             async with asyncio.timeout(deadline):
                 while not outcome.complete:
                     for records in (await consumer.getmany(timeout_ms=200)).values():

@@ -24,9 +24,7 @@ _EXAMPLE = (
 def opening(provider: str, bootstrap_servers: str) -> Text:
     """What was started."""
     model = "the built-in planner (no key is set)" if provider == "offline" else provider
-    return Text(
-        f"Embedded broker at {bootstrap_servers}, in memory, for this demo only; plans by {model}.", "dim"
-    )
+    return Text(f"Embedded broker at {bootstrap_servers}, in memory, for this demo only; plans by {model}.", "dim")
 
 
 def path(record: LearningPathRecord) -> Panel:
@@ -34,13 +32,9 @@ def path(record: LearningPathRecord) -> Panel:
     plan = record.learning_path
     names = {resource.resourceId: resource.name for resource in record.available_resources}
     degraded = " · made without everything it should know" if record.degraded else ""
-    facts = Text(
-        f"{plan.difficulty_level} · {plan.total_duration} · by {record.generated_by}{degraded}", style="dim"
-    )
+    facts = Text(f"{plan.difficulty_level} · {plan.total_duration} · by {record.generated_by}{degraded}", style="dim")
     return Panel(
-        Group(
-            facts, _steps(plan.steps, names), _profile(record.profile), _advice(record.recommendations, names)
-        ),
+        Group(facts, _steps(plan.steps, names), _profile(record.profile), _advice(record.recommendations, names)),
         title=Text(f" {printable(record.user_id)}: {printable(plan.goal)} ", style="bold"),
         title_align="left",
     )
@@ -86,9 +80,7 @@ def _advice(recommendations: list[Recommendation], names: Mapping[str, str]) -> 
 def dead_letter(record: ConsumerRecord) -> Panel:
     """A dead letter and why it is one."""
     headers = {name: printable(str(value)) for name, value in headers_of(record).items()}
-    where = "-".join(
-        headers.get(f"kafka_dlt-original-{part}", "?") for part in ("topic", "partition", "offset")
-    )
+    where = "-".join(headers.get(f"kafka_dlt-original-{part}", "?") for part in ("topic", "partition", "offset"))
     return Panel(
         Text.assemble(
             (headers.get("pathstream-error-code", "?"), "bold red"),

@@ -10,6 +10,7 @@ from agents.learning_path import LearningPathAgent, PathResult
 from agents.profile import profile_of, recommendations_for
 from clients.clock import Clock
 from clients.content_service import ContentService
+from clients.llm.study_texts import wished_topics
 from consumers.engine.flow import Context, Flow
 from consumers.observability import log_events
 from consumers.topics import LEARNING_GOAL, LEARNING_GOAL_GROUP, LEARNING_PATH, PATH_PROGRESS
@@ -99,17 +100,24 @@ class LearningGoalConsumer:
     ) -> None:
         source_event_id, learner_id = context.identity
         event_id = context.output_id(LEARNING_PATH)
+        goal = event.event_data
         record = LearningPathRecord(
             event_id=event_id,
             source_event_id=source_event_id,
             user_id=learner_id,
-            learning_goal=event.event_data.learning_goal,
+            learning_goal=goal.learning_goal,
             learning_path=result.plan,
             mastery_scores=mastery,
             available_resources=resources,
             available_resources_truncated=False,
             profile=profile_of(mastery),
-            recommendations=recommendations_for(event.event_data.learning_goal, mastery, resources),
+            recommendations=recommendations_for(
+                goal.learning_goal,
+                mastery,
+                resources,
+                current_level=goal.current_level,
+                wishes=wished_topics(goal.preferences),
+            ),
             generated_at=self._clock.now(),
             generated_by=result.generated_by,
             degraded=context.degraded,
@@ -147,7 +155,5 @@ def _only_resources_in_use(record: LearningPathRecord) -> LearningPathRecord:
     """The record without the resources that no step and no recommendation names."""
     used = {name for step in record.learning_path.steps for name in step.resources}
     used |= {name for recommendation in record.recommendations for name in recommendation.resource_ids}
-    kept = [
-        resource for resource in record.available_resources if used & {resource.resourceId, resource.name}
-    ]
+    kept = [resource for resource in record.available_resources if used & {resource.resourceId, resource.name}]
     return record.model_copy(update={"available_resources": kept, "available_resources_truncated": True})

@@ -88,7 +88,5 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as exc:
         problems = exc.errors(include_url=False, include_context=False, include_input=False)
-        named = [
-            f"{'_'.join(map(str, p['loc'])).upper()}: {p['msg']}" if p["loc"] else p["msg"] for p in problems
-        ]
+        named = [f"{'_'.join(map(str, p['loc'])).upper()}: {p['msg']}" if p["loc"] else p["msg"] for p in problems]
         raise SettingsError("; ".join(named)) from None

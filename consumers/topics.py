@@ -39,7 +39,5 @@ TOPICS: Final = (
     TopicSpec(name=LEARNING_PATH, role="output", key="user id"),
     TopicSpec(name=PATH_PROGRESS, role="output", key="user id"),
     TopicSpec(name=dead_letter_topic(LEARNING_GOAL), role="dead letters", key="the input's key"),
-    TopicSpec(
-        name=repartition_topic(LEARNING_GOAL_GROUP), role="internal", key="user id", like=LEARNING_GOAL
-    ),
+    TopicSpec(name=repartition_topic(LEARNING_GOAL_GROUP), role="internal", key="user id", like=LEARNING_GOAL),
 )

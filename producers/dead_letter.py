@@ -48,9 +48,7 @@ def dead_letter(failure: Failure, *, max_bytes: int) -> Output:
     """
     topic = failure.at.topic + SUFFIX
     kept: Headers = [
-        (name, value)
-        for name, value in failure.headers
-        if not name.startswith((EXCEPTION_PREFIX, OWN_PREFIX))
+        (name, value) for name, value in failure.headers if not name.startswith((EXCEPTION_PREFIX, OWN_PREFIX))
     ]
     if not any(name.startswith(ORIGINAL_PREFIX) for name, _ in kept):
         kept += _original_headers(failure)

@@ -94,9 +94,7 @@ def build_batches(
     for output in outputs:
         partition = output.partition
         if partition is None:
-            partition = (
-                partition_for(output.key, partition_count(output.topic)) if output.key is not None else 0
-            )
+            partition = partition_for(output.key, partition_count(output.topic)) if output.key is not None else 0
         place = (output.topic, partition)
         if place in by_partition:
             by_partition[place].append(output)

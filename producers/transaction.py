@@ -46,11 +46,11 @@ class _Verdict(Enum):
 
 # Kafka's error codes: https://kafka.apache.org/protocol#protocol_error_codes
 _VERDICTS = (
-    {code: _Verdict.OK for code in (0, 46)}  # 46: a batch that the broker has already
-    | {code: _Verdict.RETRY for code in (7, 13, 14, 19, 20, 51, 55)}
-    | {code: _Verdict.MOVED for code in (5, 6, 9, 15, 16, 56, 74, 75)}
-    | {code: _Verdict.FENCED for code in (22, 25, 27, 47, 48, 49, 59, 82, 90)}
-    | {code: _Verdict.REFUSED for code in (10, 18)}
+    dict.fromkeys((0, 46), _Verdict.OK)  # 46: a batch that the broker has already
+    | dict.fromkeys((7, 13, 14, 19, 20, 51, 55), _Verdict.RETRY)
+    | dict.fromkeys((5, 6, 9, 15, 16, 56, 74, 75), _Verdict.MOVED)
+    | dict.fromkeys((22, 25, 27, 47, 48, 49, 59, 82, 90), _Verdict.FENCED)
+    | dict.fromkeys((10, 18), _Verdict.REFUSED)
     | {3: _Verdict.MISSING}
 )
 
@@ -122,15 +122,11 @@ class TransactionalProducer:
 
     async def _add_offsets(self, offsets: Mapping[TopicPartition, tuple[int, str]], group_id: str) -> None:
         add = AddOffsetsToTxnRequest(self._id, self._producer_id, self._epoch, group_id)
-        await self._ask_coordinator(
-            CoordinationType.TRANSACTION, self._id, add, lambda answer: [answer.error_code]
-        )
+        await self._ask_coordinator(CoordinationType.TRANSACTION, self._id, add, lambda answer: [answer.error_code])
         topics: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
         for partition, (next_offset, metadata) in offsets.items():
             topics[partition.topic].append((partition.partition, next_offset, metadata))
-        commit = TxnOffsetCommitRequest(
-            self._id, group_id, self._producer_id, self._epoch, list(topics.items())
-        )
+        commit = TxnOffsetCommitRequest(self._id, group_id, self._producer_id, self._epoch, list(topics.items()))
         await self._ask_coordinator(CoordinationType.GROUP, group_id, commit, _partition_codes)
 
     async def _ask_coordinator(
@@ -174,9 +170,7 @@ class TransactionalProducer:
         batch.builder.set_producer_state(self._producer_id, self._epoch, sequence)
         return bytes(batch.builder.build())
 
-    async def _send_to_leader(
-        self, node: int, batches: Mapping[TopicPartition, bytes]
-    ) -> list[TopicPartition]:
+    async def _send_to_leader(self, node: int, batches: Mapping[TopicPartition, bytes]) -> list[TopicPartition]:
         """The partitions whose batch is written; the others are to be sent again."""
         topics: dict[str, list[tuple[int, bytes]]] = defaultdict(list)
         for partition, data in batches.items():
@@ -219,7 +213,7 @@ class _Deadline:
     async def __aenter__(self) -> None:
         await self._timeout.__aenter__()
 
-    async def __aexit__(self, *exc_info: Any) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         try:
             await self._timeout.__aexit__(*exc_info)
         except TimeoutError as exc:

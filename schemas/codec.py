@@ -68,6 +68,4 @@ def _looks_like_a_line(value: bytes) -> bool:
 
 
 def _json_type(content: object) -> str:
-    return {list: "array", str: "string", bool: "boolean", int: "number", float: "number"}.get(
-        type(content), "null"
-    )
+    return {list: "array", str: "string", bool: "boolean", int: "number", float: "number"}.get(type(content), "null")

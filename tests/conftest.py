@@ -86,12 +86,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """PATHSTREAM_REQUIRE_KAFKA=1 and no test on a real Kafka is a failure, however green the rest is."""
     ran = session.config.stash[REPORT].ran
-    if (
-        KAFKA_IS_REQUIRED
-        and not ran
-        and not session.config.option.collectonly
-        and exitstatus == pytest.ExitCode.OK
-    ):
+    if KAFKA_IS_REQUIRED and not ran and not session.config.option.collectonly and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

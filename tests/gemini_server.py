@@ -131,9 +131,7 @@ class GeminiServer:
         if mode == "html":
             return web.Response(text="<html>busy</html>", content_type="text/html")
         if mode == "huge_body":
-            return web.Response(
-                body=b'{"candidates": [' + b" " * 2**24 + b"]}", content_type="application/json"
-            )
+            return web.Response(body=b'{"candidates": [' + b" " * 2**24 + b"]}", content_type="application/json")
         return web.json_response(_content(mode, self.text(body)))
 
 
@@ -159,9 +157,7 @@ def _content(mode: Mode, text: str) -> object:
 
 def _candidate(text: str, *, finish: str = "STOP") -> dict[str, Any]:
     return {
-        "candidates": [
-            {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": finish, "index": 0}
-        ],
+        "candidates": [{"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": finish, "index": 0}],
         "usageMetadata": {"promptTokenCount": 100, "candidatesTokenCount": 50, "totalTokenCount": 150},
         "modelVersion": "gemini-test",
     }

@@ -100,9 +100,7 @@ class Batch:
     def numbered(self, base_offset: int) -> Self:
         """The same batch at its place in a log."""
         data = b"".join((struct.pack(">q", base_offset), self.data[8:12], bytes(4), self.data[16:]))
-        return replace(
-            self, data=data, base_offset=base_offset, last_offset=base_offset + self.record_count - 1
-        )
+        return replace(self, data=data, base_offset=base_offset, last_offset=base_offset + self.record_count - 1)
 
     def records(self) -> Iterator[DefaultRecord]:
         """Its records, unpacked."""

@@ -20,12 +20,7 @@ from clients.embedded_kafka.wire import UnknownVersion, decode_request, encode_r
 MAX_PARTITION_BYTES = 64 * 2**20
 TICK_SECONDS = 0.1
 
-HANDLERS = (
-    record_requests.HANDLERS
-    | group_requests.HANDLERS
-    | transaction_requests.HANDLERS
-    | topic_requests.HANDLERS
-)
+HANDLERS = record_requests.HANDLERS | group_requests.HANDLERS | transaction_requests.HANDLERS | topic_requests.HANDLERS
 
 log = structlog.get_logger(__name__)
 

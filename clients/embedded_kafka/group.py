@@ -62,9 +62,7 @@ class Group:
         member.request = request
         return await self._rebalance_with(member, now=now)
 
-    async def sync(
-        self, member_id: str, *, generation: int, assignments: dict[str, bytes], now: float
-    ) -> bytes:
+    async def sync(self, member_id: str, *, generation: int, assignments: dict[str, bytes], now: float) -> bytes:
         """Return the member's assignment, once the leader has brought it; raises RefusedError."""
         member = self._checked(member_id, generation)
         member.last_seen = now
@@ -227,9 +225,7 @@ class Group:
 
     def _generation_for(self, member: Member) -> Joined:
         is_leader = member.member_id == self._leader_id
-        members = [
-            (m.member_id, m.request.instance_id, m.metadata(self.protocol)) for m in self.members.values()
-        ]
+        members = [(m.member_id, m.request.instance_id, m.metadata(self.protocol)) for m in self.members.values()]
         return Joined(
             generation=self.generation,
             protocol=self.protocol,

@@ -139,9 +139,7 @@ async def fetch_offsets(parts: Parts, request: Request) -> Fields:
         partitions = []
         for number in topic["partitions"]:
             committed = stored.get((topic["topic"], number), NOTHING_COMMITTED)
-            partitions.append(
-                {"partition": number, "offset": committed.next_offset, "metadata": committed.metadata}
-            )
+            partitions.append({"partition": number, "offset": committed.next_offset, "metadata": committed.metadata})
         topics.append({"topic": topic["topic"], "partitions": partitions})
     return {"topics": topics}
 
@@ -156,9 +154,7 @@ async def list_groups(parts: Parts, _request: Request) -> Fields:
 
 async def describe_groups(parts: Parts, request: Request) -> Fields:
     """Return who is in a group and what each member has."""
-    return {
-        "groups": [_described(group_id, parts.groups.find(group_id)) for group_id in request.fields["groups"]]
-    }
+    return {"groups": [_described(group_id, parts.groups.find(group_id)) for group_id in request.fields["groups"]]}
 
 
 def _described(group_id: str, group: Group | None) -> Fields:

@@ -77,9 +77,7 @@ class _Reading:
             log = self._parts.topics.partition(topic, number)
             offset = wanted["fetch_offset"] if "fetch_offset" in wanted else wanted["offset"]
             room = min(wanted["max_bytes"], self._max_bytes - self.size)
-            found = log.read(
-                offset, committed_only=self._committed_only, max_bytes=room, at_least_one=self.size == 0
-            )
+            found = log.read(offset, committed_only=self._committed_only, max_bytes=room, at_least_one=self.size == 0)
         except RefusedError as refused:
             self.failed = True
             return _partition_answer(number, code=refused.code)

@@ -107,11 +107,7 @@ def _describe(parts: Parts, wanted: Fields) -> Fields:
         }
     else:
         return answer | {"error_code": Code.INVALID_REQUEST}
-    keys = (
-        entries
-        if wanted["config_names"] is None
-        else [key for key in wanted["config_names"] if key in entries]
-    )
+    keys = entries if wanted["config_names"] is None else [key for key in wanted["config_names"] if key in entries]
     return answer | {"config_entries": [_entry(key, *entries[key]) for key in keys]}
 
 

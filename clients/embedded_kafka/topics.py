@@ -89,9 +89,7 @@ class Topics:
         if partitions < 1:
             raise RefusedError(Code.INVALID_PARTITIONS)
         try:
-            topic = Topic(
-                partitions=partitions, config=config or {}, max_partition_bytes=self._max_partition_bytes
-            )
+            topic = Topic(partitions=partitions, config=config or {}, max_partition_bytes=self._max_partition_bytes)
         except ValueError:
             raise RefusedError(Code.INVALID_CONFIG) from None
         if not validate_only:

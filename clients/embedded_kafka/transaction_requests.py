@@ -37,9 +37,7 @@ async def add_partitions(parts: Parts, request: Request) -> Fields:
                 "partition_errors": [
                     {
                         "partition": number,
-                        "error_code": Code.UNKNOWN_TOPIC_OR_PARTITION
-                        if (topic["topic"], number) in missing
-                        else code,
+                        "error_code": Code.UNKNOWN_TOPIC_OR_PARTITION if (topic["topic"], number) in missing else code,
                     }
                     for number in topic["partitions"]
                 ],

@@ -82,9 +82,7 @@ class Transactions:
             return
         if batch.producer_epoch != producer.epoch:
             raise RefusedError(Code.INVALID_PRODUCER_EPOCH)
-        if batch.is_transactional and not (
-            producer.state is State.ONGOING and partition in producer.partitions
-        ):
+        if batch.is_transactional and not (producer.state is State.ONGOING and partition in producer.partitions):
             raise RefusedError(Code.INVALID_TXN_STATE)
 
     def add_partition(self, producer: Producer, partition: Partition, *, now: float) -> None:
@@ -97,9 +95,7 @@ class Transactions:
         self._begin(producer, now=now)
         producer.offsets.setdefault(group_id, {})
 
-    def add_offsets(
-        self, producer: Producer, group_id: str, offsets: Mapping[Partition, CommittedOffset]
-    ) -> None:
+    def add_offsets(self, producer: Producer, group_id: str, offsets: Mapping[Partition, CommittedOffset]) -> None:
         """Note offsets that count once the transaction is committed; raises RefusedError."""
         if producer.state is not State.ONGOING or group_id not in producer.offsets:
             raise RefusedError(Code.INVALID_TXN_STATE)
@@ -136,9 +132,7 @@ class Transactions:
                 log = self._topics.partition(topic, number)
             except RefusedError:
                 continue  # the topic was deleted meanwhile
-            log.end_transaction(
-                producer_id=producer.producer_id, producer_epoch=producer.epoch, committed=committed
-            )
+            log.end_transaction(producer_id=producer.producer_id, producer_epoch=producer.epoch, committed=committed)
         if committed:
             for group_id, offsets in producer.offsets.items():
                 self._offsets.commit(group_id, offsets)

@@ -115,10 +115,7 @@ def supported_versions() -> Iterator[Fields]:
 def named(layout: Any, value: Any) -> Any:
     """Turn decoded tuples into dictionaries by the layout's field names."""
     if isinstance(layout, Schema):
-        return {
-            name: named(field, each)
-            for name, field, each in zip(layout.names, layout.fields, value, strict=True)
-        }
+        return {name: named(field, each) for name, field, each in zip(layout.names, layout.fields, value, strict=True)}
     if isinstance(layout, Array) and value is not None and isinstance(layout.array_of, Schema | Array):
         return [named(layout.array_of, each) for each in value]
     return value

@@ -126,9 +126,7 @@ class EventReader:
         first, self._skipping_from = self._skipping_from, None
         if first is None or first > last:
             return []
-        return [
-            Broken(first_line=first, last_line=last, reason="passed over, since what is before it is broken")
-        ]
+        return [Broken(first_line=first, last_line=last, reason="passed over, since what is before it is broken")]
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -44,9 +44,7 @@ class _Letter(NamedTuple):
     output: Output
 
 
-async def replay_dead_letters(
-    connection: Connection, topic: str, selection: Selection | None, *, dry_run: bool
-) -> int:
+async def replay_dead_letters(connection: Connection, topic: str, selection: Selection | None, *, dry_run: bool) -> int:
     """Replay one dead letter, or all that did not go back yet. Gives the exit code; raises CommandError."""
     group = f"{topic}-replay"
     async with _opened(connection, topic, group, dry_run=dry_run) as (consumer, producer, cluster):
@@ -59,9 +57,7 @@ async def replay_dead_letters(
     left = f", {replay.refused} could not be" if replay.refused else ""
     console.print(f"{replay.sent} of {topic} {what}{left}; {replay.earlier} went back earlier")
     if selection and not replay.selected:
-        raise CommandError(
-            f"{topic} has no record {selection.partition}@{selection.offset} that did not go back"
-        )
+        raise CommandError(f"{topic} has no record {selection.partition}@{selection.offset} that did not go back")
     return os.EX_DATAERR if replay.refused else os.EX_OK
 
 
@@ -185,17 +181,13 @@ class _Replay:
     def _position(self, place: TopicPartition) -> OffsetAndMetadata:
         next_offset, metadata = self._progress[place].encode("replay")
         if len(metadata) > _METADATA_MAX_CHARS:
-            raise CommandError(
-                "too many dead letters before this one have not gone back; replay the topic as a whole"
-            )
+            raise CommandError("too many dead letters before this one have not gone back; replay the topic as a whole")
         return OffsetAndMetadata(next_offset, metadata)
 
     async def _problem(self, record: ConsumerRecord, output: Output) -> str | None:
         """Why the record cannot go back as it was."""
         if any(name == _TRUNCATED for name, _ in record.headers):
-            return (
-                "its value was cut to fit the dead-letter topic; the original is at its original coordinates"
-            )
+            return "its value was cut to fit the dead-letter topic; the original is at its original coordinates"
         if output.topic not in self._destinations:
             missing = await self._cluster.missing([output.topic])
             self._destinations[output.topic] = f"topic {output.topic!r} does not exist" if missing else None

@@ -39,9 +39,7 @@ def execute(command: Callable[[Settings], Awaitable[int]], *, bootstrap_servers:
     raise typer.Exit(_exit_code(command, bootstrap_servers))
 
 
-def execute_tool(
-    command: Callable[[Connection], Awaitable[int]], *, bootstrap_servers: str | None = None
-) -> None:
+def execute_tool(command: Callable[[Connection], Awaitable[int]], *, bootstrap_servers: str | None = None) -> None:
     """Run a command that only needs Kafka, without any log lines."""
 
     async def with_connection(settings: Settings) -> int:
@@ -72,9 +70,7 @@ async def partitions_of(connection: Connection, topic: str) -> list[int]:
     """The topic's partitions; raises CommandError when there is no such topic."""
     if partitions := (await cluster_metadata(connection)).partitions_for_topic(topic):
         return sorted(partitions)
-    raise CommandError(
-        f"topic {topic!r} does not exist; `pathstream topics create` makes those of the service"
-    )
+    raise CommandError(f"topic {topic!r} does not exist; `pathstream topics create` makes those of the service")
 
 
 def _exit_code(command: Callable[[Settings], Awaitable[int]], bootstrap_servers: str | None) -> int:

@@ -56,9 +56,7 @@ async def _tail(
 def _show(record: ConsumerRecord) -> None:
     at = datetime.fromtimestamp(record.timestamp / 1000).astimezone()
     key = printable(key_of(record) or "(no key)")
-    console.print(
-        f"{record.topic}-{record.partition}@{record.offset}  {key}  {at:%Y-%m-%d %H:%M:%S}", style="bold"
-    )
+    console.print(f"{record.topic}-{record.partition}@{record.offset}  {key}  {at:%Y-%m-%d %H:%M:%S}", style="bold")
     headers = headers_of(record)
     for name in _SHOWN_HEADERS:
         if name in headers:

@@ -59,9 +59,7 @@ async def _create(connection: Connection, partitions: int, replication_factor: i
     return _check_shared_counts(await cluster_metadata(connection))
 
 
-async def _create_missing(
-    connection: Connection, new: dict[TopicSpec, int], replication_factor: int
-) -> dict[str, str]:
+async def _create_missing(connection: Connection, new: dict[TopicSpec, int], replication_factor: int) -> dict[str, str]:
     """Create the topics; gives those that the broker refused, with its reason."""
     if not new:
         return {}

@@ -147,9 +147,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
                 f"{self._flow.group_id}-{task.partition}",
                 timeout_seconds=self._limits.transaction_timeout_seconds,
             )
-            checkpointer = Checkpointer(
-                self._cluster, producer, self._flow.group_id, self._limits, self._report
-            )
+            checkpointer = Checkpointer(self._cluster, producer, self._flow.group_id, self._limits, self._report)
             self._checkpointers[task.partition] = checkpointer
         await checkpointer.fence()
         positions = await self._committed(task)

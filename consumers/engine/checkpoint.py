@@ -52,9 +52,7 @@ class Checkpointer:
             return False
         started_at = time.perf_counter()
         task.begin(attempt)
-        counts = {
-            topic: await self._cluster.partition_count(topic) for topic in {o.topic for o in attempt.outputs}
-        }
+        counts = {topic: await self._cluster.partition_count(topic) for topic in {o.topic for o in attempt.outputs}}
         batches = build_batches(
             attempt.outputs, partition_count=counts.__getitem__, max_bytes=self._cluster.max_message_bytes
         )

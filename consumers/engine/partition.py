@@ -201,9 +201,7 @@ class Task:
     def reset(self, positions: dict[TopicPartition, Position]) -> None:
         """Start from the committed positions; whatever was in memory is dropped."""
         self.drop()
-        self.committed = {
-            source: (position.next_offset, position.metadata) for source, position in positions.items()
-        }
+        self.committed = {source: (position.next_offset, position.metadata) for source, position in positions.items()}
         self.sources = {
             source: Progress(positions[source].next_offset, positions[source].done)
             if source in positions

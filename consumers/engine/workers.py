@@ -9,7 +9,7 @@ from typing import Any, assert_never
 from consumers.engine.failure import DeadLetter, Done, Outcome, Retry, attempt
 from consumers.engine.flow import Context, Flow
 from consumers.engine.limits import Limits
-from consumers.engine.partition import Entry, Lane, TaskState
+from consumers.engine.partition import Lane, TaskState
 from consumers.engine.report import Report
 
 _EVENTS_BEFORE_YIELD = 64
@@ -23,9 +23,7 @@ class WorkerPool:
     be tried again later leaves its worker free meanwhile.
     """
 
-    def __init__(
-        self, flow: Flow[Any], limits: Limits, report: Report, max_bytes: Callable[[str], int]
-    ) -> None:
+    def __init__(self, flow: Flow[Any], limits: Limits, report: Report, max_bytes: Callable[[str], int]) -> None:
         self._flow = flow
         self._limits = limits
         self._report = report
@@ -108,9 +106,9 @@ class WorkerPool:
         if lane.stale:
             return
         self._report.attempt(entry, context, outcome, time.perf_counter() - started_at)
-        self._settle(lane, entry, outcome)
+        self._settle(lane, outcome)
 
-    def _settle(self, lane: Lane, entry: Entry, outcome: Outcome) -> None:
+    def _settle(self, lane: Lane, outcome: Outcome) -> None:
         match outcome:
             case Done():
                 more = lane.task.finish(lane, outcome.outputs)

@@ -42,9 +42,7 @@ class HealthServer:
                 web.get("/metrics", self._metrics),
             ]
         )
-        self._runner = web.AppRunner(
-            app, handle_signals=False, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS
-        )
+        self._runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
         self._entered = False
 
     @property

@@ -145,9 +145,7 @@ class Metrics:
             _metrics=self,
             _flow=name,
             _events=self.events.flow(name),
-            _checkpoints={
-                outcome: self.checkpoints.labels(name, outcome) for outcome in get_args(CheckpointOutcome)
-            },
+            _checkpoints={outcome: self.checkpoints.labels(name, outcome) for outcome in get_args(CheckpointOutcome)},
             _checkpoint_seconds=self.checkpoint_seconds.labels(name),
             _retries=self.retries.labels(name),
             _rebalances=self.rebalances.labels(name),

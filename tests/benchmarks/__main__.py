@@ -38,9 +38,7 @@ def row(name: str, figures: Figures, ratio: str = "") -> tuple[str, ...]:
 def main() -> int:
     """Measure and print; exit code 1 without a real Kafka."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument(
-        "--events", type=int, default=200_000, help="events at 0 ms of work (default 200,000)"
-    )
+    parser.add_argument("--events", type=int, default=200_000, help="events at 0 ms of work (default 200,000)")
     options = parser.parse_args()
     try:
         kafka = choose_kafka(os.environ.get("KAFKA_BOOTSTRAP_SERVERS"))
@@ -57,25 +55,21 @@ def main() -> int:
 
 def _bench(servers: str, events: int, kafka_name: str) -> None:
     console = Console(width=110)
-    table = Table(
-        "", "events", "events/s", "CPU us/event", "commit p50 ms", "p99 ms", "peak MiB", "of bare loop"
+    table = Table("", "events", "events/s", "CPU us/event", "commit p50 ms", "p99 ms", "peak MiB", "of bare loop")
+    table.title = (
+        f"{kafka_name}, {os.cpu_count()} cores, 12 partitions, 1,000 keys, 200 B; engine: {IN_FLIGHT} in flight"
     )
-    table.title = f"{kafka_name}, {os.cpu_count()} cores, 12 partitions, 1,000 keys, 200 B; engine: {IN_FLIGHT} in flight"
     with console.status("warming the broker up"):
         measure(servers, events // 2, bare_loop)
     pairs = []
     for number in range(PAIRS):
         with console.status(f"bare loop and engine at 0 ms, pair {number + 1} of {PAIRS}"):
             bare = measure(servers, events, bare_loop)
-            pairs.append(
-                (bare, measure(servers, events, partial(engine, work_seconds=0.0, in_flight=IN_FLIGHT)))
-            )
+            pairs.append((bare, measure(servers, events, partial(engine, work_seconds=0.0, in_flight=IN_FLIGHT))))
     ratios = [ours.rate / bare.rate for bare, ours in pairs]
     bare, ours = sorted(pairs, key=lambda pair: pair[1].rate / pair[0].rate)[PAIRS // 2]
     table.add_row(*row("bare getmany, send_batch, commit", bare, "1.00"))
-    table.add_row(
-        *row("engine, 0 ms", ours, f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})")
-    )
+    table.add_row(*row("engine, 0 ms", ours, f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"))
     for milliseconds, count in ((100, 100_000), (1_000, 10_000)):
         work = partial(engine, work_seconds=milliseconds / 1000, in_flight=IN_FLIGHT)
         with console.status(f"engine at {milliseconds} ms"):

@@ -9,8 +9,8 @@ from typing import Any
 
 import structlog
 
-from tests.benchmarks.candidates import Figures
 from consumers.runtime import collect_garbage_less_often
+from tests.benchmarks.candidates import Figures
 from tests.benchmarks.load import Load, prepare
 
 Candidate = Callable[..., Coroutine[Any, Any, Figures]]

@@ -58,9 +58,7 @@ class Driver(Protocol):
     async def produce(self, topic: str, records: Sequence[Record]) -> list[int]:
         """Send records to partition 0 and return their offsets."""
 
-    async def read_until(
-        self, topic: str, last: bytes, isolation: Isolation = "read_committed"
-    ) -> list[Record]:
+    async def read_until(self, topic: str, last: bytes, isolation: Isolation = "read_committed") -> list[Record]:
         """Read partition 0 from its beginning up to the record whose value is `last`."""
 
     async def end_offset(self, topic: str, isolation: Isolation) -> int:
@@ -93,9 +91,7 @@ class AiokafkaDriver:
             ]
             return [(await answer).offset for answer in answers]
 
-    async def read_until(
-        self, topic: str, last: bytes, isolation: Isolation = "read_committed"
-    ) -> list[Record]:
+    async def read_until(self, topic: str, last: bytes, isolation: Isolation = "read_committed") -> list[Record]:
         found: list[Record] = []
         async with asyncio.timeout(WAIT_SECONDS), self._reader(isolation) as consumer:
             consumer.assign([TopicPartition(topic, 0)])
@@ -103,9 +99,7 @@ class AiokafkaDriver:
             while not found or found[-1].value != last:
                 got = await consumer.getone()
                 found.append(
-                    Record(
-                        value=got.value, key=got.key, headers=tuple(got.headers), timestamp_ms=got.timestamp
-                    )
+                    Record(value=got.value, key=got.key, headers=tuple(got.headers), timestamp_ms=got.timestamp)
                 )
         return found
 
@@ -117,12 +111,8 @@ class AiokafkaDriver:
             return ends[partition]
 
     @asynccontextmanager
-    async def transactions(
-        self, transactional_id: str, timeout_ms: int = 60_000
-    ) -> AsyncIterator[Transactions]:
-        producer = self._connection.producer(
-            transactional_id=transactional_id, transaction_timeout_ms=timeout_ms
-        )
+    async def transactions(self, transactional_id: str, timeout_ms: int = 60_000) -> AsyncIterator[Transactions]:
+        producer = self._connection.producer(transactional_id=transactional_id, transaction_timeout_ms=timeout_ms)
         async with producer:
             yield _AiokafkaTransactions(producer)
 
@@ -167,9 +157,7 @@ class LibrdkafkaDriver:
         producer = Producer({**self._config, "enable.idempotence": True})
         return await asyncio.to_thread(_send_all, producer, topic, records)
 
-    async def read_until(
-        self, topic: str, last: bytes, isolation: Isolation = "read_committed"
-    ) -> list[Record]:
+    async def read_until(self, topic: str, last: bytes, isolation: Isolation = "read_committed") -> list[Record]:
         return await self._with_consumer(isolation, lambda consumer: _read_until(consumer, topic, last))
 
     async def end_offset(self, topic: str, isolation: Isolation) -> int:
@@ -180,9 +168,7 @@ class LibrdkafkaDriver:
         return await self._with_consumer(isolation, ask)
 
     @asynccontextmanager
-    async def transactions(
-        self, transactional_id: str, timeout_ms: int = 60_000
-    ) -> AsyncIterator[Transactions]:
+    async def transactions(self, transactional_id: str, timeout_ms: int = 60_000) -> AsyncIterator[Transactions]:
         producer = Producer(
             {**self._config, "transactional.id": transactional_id, "transaction.timeout.ms": timeout_ms}
         )

@@ -150,9 +150,7 @@ async def test_denied_is_not_retried_and_shown_until_it_is_over(
     assert not service.denied
 
 
-async def test_a_wrong_secret_is_denied(
-    http: httpx2.AsyncClient, stub: ContentServiceStub, clock: FakeClock
-) -> None:
+async def test_a_wrong_secret_is_denied(http: httpx2.AsyncClient, stub: ContentServiceStub, clock: FakeClock) -> None:
     service = ContentService(http, base_url=stub.base_url, secret=SecretStr("wrong"), clock=clock)
 
     with pytest.raises(ContentServiceDeniedError):
@@ -205,9 +203,7 @@ async def test_does_not_wait_beyond_the_deadline(http: httpx2.AsyncClient, clock
 async def test_answers_of_many_learners_stay_within_the_bound(
     http: httpx2.AsyncClient, stub: ContentServiceStub, clock: FakeClock
 ) -> None:
-    service = ContentService(
-        http, base_url=stub.base_url, secret=SecretStr(SECRET), cache_bytes=20_000, clock=clock
-    )
+    service = ContentService(http, base_url=stub.base_url, secret=SecretStr(SECRET), cache_bytes=20_000, clock=clock)
     for number in range(10):
         await service.get_available_resources(f"user-{number}")
     await service.get_available_resources("user-9")

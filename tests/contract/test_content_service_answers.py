@@ -68,9 +68,7 @@ async def test_resources_drop_what_is_none_and_keep_the_first_of_an_id(
 
 
 @pytest.mark.parametrize("user_id", ["a/b", "..", ".", "a?x=1#y", "Zoë Ünal", "a%2Fb", "Ω" * 60])
-async def test_any_id_stays_one_segment_of_the_path(
-    http: httpx2.AsyncClient, clock: FakeClock, user_id: str
-) -> None:
+async def test_any_id_stays_one_segment_of_the_path(http: httpx2.AsyncClient, clock: FakeClock, user_id: str) -> None:
     paths: list[str] = []
 
     async def note(request: web.Request) -> web.StreamResponse:
@@ -87,9 +85,7 @@ async def test_any_id_stays_one_segment_of_the_path(
 
 async def test_a_compressed_body_is_not_inflated(http: httpx2.AsyncClient, clock: FakeClock) -> None:
     async def compress(_request: web.Request) -> web.StreamResponse:
-        return web.Response(
-            body=b"x", headers={"Content-Encoding": "gzip", "Content-Type": "application/json"}
-        )
+        return web.Response(body=b"x", headers={"Content-Encoding": "gzip", "Content-Type": "application/json"})
 
     async with answering(compress) as base_url:
         with pytest.raises(ContentServiceUnavailableError, match="compressed"):

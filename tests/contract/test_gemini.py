@@ -121,9 +121,7 @@ async def test_every_failure_is_one_of_ours_after_one_call(
 
 
 @pytest.mark.parametrize(("mode", "seconds"), [("rate_limited", 3.0), ("rate_limited_retry_info", 17.0)])
-async def test_says_how_long_to_wait(
-    gemini: GeminiModel, server: GeminiServer, mode: Mode, seconds: float
-) -> None:
+async def test_says_how_long_to_wait(gemini: GeminiModel, server: GeminiServer, mode: Mode, seconds: float) -> None:
     server.modes = [mode]
 
     with pytest.raises(ModelTransientError) as failure:
@@ -151,9 +149,7 @@ async def test_cancelling_is_not_a_model_error(gemini: GeminiModel, server: Gemi
             await gemini.generate(PROMPT)
 
 
-async def test_retries_wait_as_asked_and_end_with_an_answer(
-    gemini: GeminiModel, server: GeminiServer
-) -> None:
+async def test_retries_wait_as_asked_and_end_with_an_answer(gemini: GeminiModel, server: GeminiServer) -> None:
     server.modes = ["rate_limited", "unavailable", "ok"]
     clock = FakeClock()
     model = RetryingModel(gemini, Backoff(attempts=3, total_seconds=30), clock)
@@ -166,9 +162,7 @@ async def test_retries_wait_as_asked_and_end_with_an_answer(
 
 
 @pytest.mark.parametrize("mode", ["blocked_prompt", "unauthorized", "truncated", "html"])
-async def test_does_not_retry_what_will_not_change(
-    gemini: GeminiModel, server: GeminiServer, mode: Mode
-) -> None:
+async def test_does_not_retry_what_will_not_change(gemini: GeminiModel, server: GeminiServer, mode: Mode) -> None:
     server.modes = [mode]
 
     with pytest.raises(ModelError):
@@ -177,9 +171,7 @@ async def test_does_not_retry_what_will_not_change(
 
 
 @pytest.mark.parametrize("mode", ["prose", "fenced"])
-async def test_finds_the_answer_in_what_stands_around_it(
-    gemini: GeminiModel, server: GeminiServer, mode: Mode
-) -> None:
+async def test_finds_the_answer_in_what_stands_around_it(gemini: GeminiModel, server: GeminiServer, mode: Mode) -> None:
     server.modes = [mode]
 
     assert (await ask(gemini, PROMPT, PathPlan)).value.steps[0].title == "Basics"

@@ -92,15 +92,11 @@ async def test_a_static_member_that_comes_back_in_time_disturbs_nobody(
 ) -> None:
     topic = await create_topic(partitions=4)
     async with connection.consumer(topic, group_id=group_id, group_instance_id="stays", **QUICK) as stays:
-        async with connection.consumer(
-            topic, group_id=group_id, group_instance_id="restarts", **QUICK
-        ) as before:
+        async with connection.consumer(topic, group_id=group_id, group_instance_id="restarts", **QUICK) as before:
             await eventually(lambda: len(numbers(stays)) == len(numbers(before)) == 2)
             kept, moved = numbers(stays), numbers(before)
             generation = stays._coordinator.generation
-        async with connection.consumer(
-            topic, group_id=group_id, group_instance_id="restarts", **QUICK
-        ) as after:
+        async with connection.consumer(topic, group_id=group_id, group_instance_id="restarts", **QUICK) as after:
             await eventually(lambda: numbers(after) == moved)
             assert numbers(stays) == kept
             assert stays._coordinator.generation == generation

@@ -16,9 +16,7 @@ from tests.kafka import TopicFactory
 OUT_OF_ORDER_SEQUENCE = 45
 
 
-async def test_records_come_back_as_they_were_sent_and_in_order(
-    driver: Driver, create_topic: TopicFactory
-) -> None:
+async def test_records_come_back_as_they_were_sent_and_in_order(driver: Driver, create_topic: TopicFactory) -> None:
     topic = await create_topic()
     sent = [
         Record(
@@ -101,9 +99,7 @@ async def test_a_waiting_fetch_returns_as_soon_as_a_record_is_there(
     assert time.monotonic() - began < 10
 
 
-async def test_a_waiting_fetch_holds_up_nobody_else(
-    connection: Connection, create_topic: TopicFactory
-) -> None:
+async def test_a_waiting_fetch_holds_up_nobody_else(connection: Connection, create_topic: TopicFactory) -> None:
     topic, quiet = await create_topic(), await create_topic()
     async with connection.consumer(fetch_max_wait_ms=10_000) as waiting, connection.producer() as producer:
         waiting.assign([TopicPartition(quiet, 0)])
@@ -147,9 +143,7 @@ async def _send(connection: Connection, topic: str, batch: bytes) -> tuple[int, 
         client.add_topic(topic)
         await client.force_metadata_update()
         node = client.cluster.leader_for_partition(TopicPartition(topic, 0))
-        request = ProduceRequest(
-            transactional_id=None, required_acks=-1, timeout=5000, topics=[(topic, [(0, batch)])]
-        )
+        request = ProduceRequest(transactional_id=None, required_acks=-1, timeout=5000, topics=[(topic, [(0, batch)])])
         answer = await client.send(node, request)
     finally:
         await client.close()

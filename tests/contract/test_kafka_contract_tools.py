@@ -23,23 +23,17 @@ async def test_lines_typed_into_the_console_producer_come_out_of_the_console_con
         *("--isolation-level", "read_committed"),
     )
     assert read == typed + '{"userId": "3"}\n'
-    described = await asyncio.to_thread(
-        kafka_tools.tool, "kafka-consumer-groups", "--describe", "--group", group_id
-    )
+    described = await asyncio.to_thread(kafka_tools.tool, "kafka-consumer-groups", "--describe", "--group", group_id)
     row = next(line.split() for line in described.splitlines() if line.startswith(group_id))
     _group, of_topic, partition, current_offset, _end_offset, lag = row[:6]
-    assert (of_topic, partition, current_offset, lag) == (topic, "0", "4", "0"), (
-        "a marker takes an offset too"
-    )
+    assert (of_topic, partition, current_offset, lag) == (topic, "0", "4", "0"), "a marker takes an offset too"
 
 
 async def test_topics_made_by_kafka_topics_are_there_for_everybody(
     kafka_tools: KafkaTools, connection: Connection
 ) -> None:
     topic = f"test-{uuid4().hex[:12]}"
-    await asyncio.to_thread(
-        kafka_tools.tool, "kafka-topics", "--create", "--topic", topic, "--partitions", "3"
-    )
+    await asyncio.to_thread(kafka_tools.tool, "kafka-topics", "--create", "--topic", topic, "--partitions", "3")
     shown = await asyncio.to_thread(kafka_tools.tool, "kafka-topics", "--describe", "--topic", topic)
     assert f"Topic: {topic}" in shown
     assert "PartitionCount: 3" in shown

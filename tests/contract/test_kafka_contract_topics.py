@@ -88,9 +88,7 @@ async def test_the_largest_record_that_a_topic_takes_can_be_asked_for(
     assert found == {limited: "2000000", default: "1048588"}
 
 
-async def test_librdkafka_sees_a_topics_configuration(
-    connection: Connection, create_topic: TopicFactory
-) -> None:
+async def test_librdkafka_sees_a_topics_configuration(connection: Connection, create_topic: TopicFactory) -> None:
     topic = await create_topic(config={"cleanup.policy": "compact"})
 
     def run() -> str:
@@ -101,9 +99,7 @@ async def test_librdkafka_sees_a_topics_configuration(
     assert await asyncio.to_thread(run) == "compact"
 
 
-async def test_a_topic_that_nobody_created_does_not_come_into_being(
-    connection: Connection, name: str
-) -> None:
+async def test_a_topic_that_nobody_created_does_not_come_into_being(connection: Connection, name: str) -> None:
     client = connection.client()
     await client.bootstrap()
     try:

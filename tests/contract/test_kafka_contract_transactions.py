@@ -132,9 +132,7 @@ async def test_offsets_of_a_transaction_keep_their_metadata(
         await producer.commit()
     async with connection.consumer(group_id=group_id) as consumer:
         consumer.assign([partition])
-        assert await committed_positions(consumer, [partition]) == {
-            partition: OffsetAndMetadata(5, "p" * 4096)
-        }
+        assert await committed_positions(consumer, [partition]) == {partition: OffsetAndMetadata(5, "p" * 4096)}
 
 
 async def test_metadata_that_is_too_long_for_a_transaction_is_an_error_and_never_cut(

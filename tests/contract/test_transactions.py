@@ -35,9 +35,7 @@ async def commit(
     """Send values to a topic and commit an offset of that same topic, in one transaction."""
     count = await cluster.partition_count(topic)
     outputs = [Output(topic, b"k", value, [("h", b"1")]) for value in values]
-    batches = build_batches(
-        outputs, partition_count=lambda _topic: count, max_bytes=cluster.max_message_bytes
-    )
+    batches = build_batches(outputs, partition_count=lambda _topic: count, max_bytes=cluster.max_message_bytes)
     await producer.commit(batches, {TopicPartition(topic, 0): (offset, f"meta-{offset}")}, f"group-{topic}")
 
 
@@ -106,7 +104,7 @@ async def test_whoever_starts_later_fences_the_earlier_one(
 
 
 async def test_a_missing_topic_is_named(cluster: Cluster) -> None:
-    with pytest.raises(TopicMissingError, match="no-such-topic.*topics create"):
+    with pytest.raises(TopicMissingError, match=r"no-such-topic.*topics create"):
         await cluster.partition_count("no-such-topic")
 
 

@@ -77,9 +77,7 @@ class Lab:
     def topics(self) -> list[str]:
         return [self.topic, self.out, f"{self.topic}.dlq", f"{self.group}-repartition"]
 
-    async def create(
-        self, partitions: int = 3, *, without: tuple[str, ...] = (), **configs: dict[str, str]
-    ) -> None:
+    async def create(self, partitions: int = 3, *, without: tuple[str, ...] = (), **configs: dict[str, str]) -> None:
         """Make the lab's topics; `without` leaves some out, `out={...}` configures the output topic."""
         admin = self.connection.admin()
         await admin.start()
@@ -155,9 +153,7 @@ class Lab:
                 stop.set()
 
     @contextlib.asynccontextmanager
-    async def doomed_engine(
-        self, before: Handler | None = None, limits: Limits = FAST
-    ) -> AsyncIterator[Engine]:
+    async def doomed_engine(self, before: Handler | None = None, limits: Limits = FAST) -> AsyncIterator[Engine]:
         """An engine that dies at the end of the block: no last checkpoint, no farewell."""
         async with Cluster(self.connection) as cluster:
             engine = Engine(

@@ -73,9 +73,7 @@ async def test_tail_prints_json_lines_that_a_script_can_read(
         {"value": b"\xff\xfe"},
         {"key": b"u1", "value": None},
     )
-    result = await pathstream(
-        kafka.bootstrap_servers, "tail", topic, "--from-beginning", "--json", "--max", "4"
-    )
+    result = await pathstream(kafka.bootstrap_servers, "tail", topic, "--from-beginning", "--json", "--max", "4")
     lines = [json.loads(line) for line in result.out.splitlines()]
     assert [line["value"] for line in lines] == [{"a": "ü"}, "text", None, None]
     assert lines[0]["headers"] == {"event-id": "e1", "kafka_dlt-original-offset": 2**40}
@@ -122,9 +120,7 @@ async def test_topics_are_created_once_and_listed(kafka: KafkaUnderTest) -> None
     names = [spec.name for spec in TOPICS]
     first = await pathstream(kafka.bootstrap_servers, "topics", "create", "--partitions", "3")
     assert first.code == 0, first.err
-    assert [
-        line.split(":")[0] for line in first.out.splitlines() if "created" in line
-    ] or kafka.kind == "real"
+    assert [line.split(":")[0] for line in first.out.splitlines() if "created" in line] or kafka.kind == "real"
     again = await pathstream(kafka.bootstrap_servers, "topics", "create", "--partitions", "9")
     assert [line.split(":")[0] for line in again.out.splitlines() if "exists already" in line] == names
     listed = await pathstream(kafka.bootstrap_servers, "topics", "list")
@@ -187,9 +183,7 @@ async def test_a_wrong_setting_is_named_in_one_line_without_its_value(arguments:
         ("KAFKA_SSL_CAFILE", "/no/such.pem", "KAFKA_SSL_CAFILE: there is no file /no/such.pem"),
     ],
 )
-async def test_a_setting_that_cannot_work_is_named_before_anything_is_tried(
-    name: str, value: str, line: str
-) -> None:
+async def test_a_setting_that_cannot_work_is_named_before_anything_is_tried(name: str, value: str, line: str) -> None:
     if name == "KAFKA_BOOTSTRAP_SERVERS":
         result = await pathstream(value, "topics", "list")
     else:

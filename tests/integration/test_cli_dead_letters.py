@@ -49,9 +49,7 @@ async def test_a_dead_letter_is_shown_with_its_headers_read(kafka: KafkaUnderTes
     assert "  kafka_dlt-original-partition: 1\n  kafka_dlt-original-offset: 2\n" in result.out
     assert "  binary: 0xff00\n" in result.out
     assert "\\xff not json \\x1b[31m 2" in result.out
-    missing = await pathstream(
-        kafka.bootstrap_servers, "dlq", "show", letters, "--partition", "0", "--offset", "9"
-    )
+    missing = await pathstream(kafka.bootstrap_servers, "dlq", "show", letters, "--partition", "0", "--offset", "9")
     assert (missing.code, missing.out) == (1, "")
 
 
@@ -60,9 +58,7 @@ async def test_replay_sends_the_original_bytes_back_once(
 ) -> None:
     dry = await pathstream(kafka.bootstrap_servers, "dlq", "replay", letters, "--dry-run")
     assert dry.out.endswith(f"3 of {letters}.dlq would go back; 0 went back earlier\n")
-    one = await pathstream(
-        kafka.bootstrap_servers, "dlq", "replay", letters, "--partition", "0", "--offset", "1"
-    )
+    one = await pathstream(kafka.bootstrap_servers, "dlq", "replay", letters, "--partition", "0", "--offset", "1")
     assert one == (0, f"1 of {letters}.dlq sent back; 0 went back earlier\n", "")
     rest = await pathstream(kafka.bootstrap_servers, "dlq", "replay", letters)
     assert rest == (0, f"2 of {letters}.dlq sent back; 1 went back earlier\n", "")

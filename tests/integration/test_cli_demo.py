@@ -15,9 +15,7 @@ async def test_the_demo_shows_paths_and_ends_well() -> None:
     for learner, (goal, *_) in LEARNERS.items():
         assert f"{learner}: {goal}" in result.out
     assert "INVALID_EVENT" in result.out
-    assert re.fullmatch(
-        r"5 learning paths and 1 dead letter in [\d.]+ s: all as expected", result.out.splitlines()[-1]
-    )
+    assert re.fullmatch(r"5 learning paths and 1 dead letter in [\d.]+ s: all as expected", result.out.splitlines()[-1])
 
 
 async def test_the_demo_that_stays_up_can_be_used_by_hand() -> None:
@@ -27,9 +25,7 @@ async def test_the_demo_that_stays_up_can_be_used_by_hand() -> None:
             while b"kafka-console-consumer" not in (line := await process.stdout.readline()):
                 assert line
         bootstrap_servers = line.decode().split("--bootstrap-server ")[1].split()[0]
-        tail = await pathstream(
-            bootstrap_servers, "tail", "learning_path", "--from-beginning", "--json", "--max", "5"
-        )
+        tail = await pathstream(bootstrap_servers, "tail", "learning_path", "--from-beginning", "--json", "--max", "5")
         assert {json.loads(line)["key"] for line in tail.out.splitlines()} == set(LEARNERS)
         process.send_signal(signal.SIGINT)
         _, err = await asyncio.wait_for(process.communicate(), 20)

@@ -66,9 +66,7 @@ async def test_a_failing_event_keeps_its_lane_waiting_and_no_other(lab: Lab) -> 
 
     async def fails_twice(event: LabEvent, _context: Context) -> None:
         if event.n == 0 and lab.handled[0] < 3:
-            assert not any(lab.handled[n] for n in range(4, 40, 4)), (
-                "overtaken by a later event of the same learner"
-            )
+            assert not any(lab.handled[n] for n in range(4, 40, 4)), "overtaken by a later event of the same learner"
             raise ContentServiceUnavailableError("away")
 
     async with lab.engine(fails_twice):
@@ -175,9 +173,7 @@ async def test_a_missing_output_topic_holds_everything_back_until_it_exists(lab:
     await lab.create(without=(lab.out,))
     await lab.send(20)
     async with lab.engine() as engine:
-        await until(
-            lambda: bool(engine.reasons()) and lab.out in engine.reasons()[0], "the reason on /readyz"
-        )
+        await until(lambda: bool(engine.reasons()) and lab.out in engine.reasons()[0], "the reason on /readyz")
         assert not lab.handled
         await lab.create(without=tuple(topic for topic in lab.topics if topic != lab.out))
         await lab.outputs_complete()
@@ -233,9 +229,7 @@ async def test_the_commit_carries_what_is_done_beyond_the_committed_offset(lab: 
     committed = await admin.list_consumer_group_offsets(lab.group)
     await admin.close()
     position = next(
-        decode(found.offset, found.metadata)
-        for source, found in committed.items()
-        if source.topic == lab.topic
+        decode(found.offset, found.metadata) for source, found in committed.items() if source.topic == lab.topic
     )
     assert position.next_offset == 3
     assert position.done == {4, 5, 6, 7, 8, 9}

@@ -87,14 +87,11 @@ async def send_events(connection: Connection, count: int) -> None:
 
 
 @asynccontextmanager
-async def running_workers(
-    bootstrap_servers: str, folder: Path, content_url: str
-) -> AsyncIterator[list[WorkerProcess]]:
+async def running_workers(bootstrap_servers: str, folder: Path, content_url: str) -> AsyncIterator[list[WorkerProcess]]:
     """WORKERS ready workers."""
     settings = {"CONTENT_SERVICE_BASE_URL": content_url, "MAX_IN_FLIGHT": "64", "LOG_LEVEL": "WARNING"}
     workers = [
-        WorkerProcess(bootstrap_servers, folder / f"worker-{n}.log", free_port(), settings)
-        for n in range(WORKERS)
+        WorkerProcess(bootstrap_servers, folder / f"worker-{n}.log", free_port(), settings) for n in range(WORKERS)
     ]
     try:
         for worker in workers:

@@ -44,9 +44,7 @@ class Service:
         self._lab = Lab(kafka.connection)
         self._connection = kafka.connection
 
-    async def send(
-        self, value: bytes | dict[str, Any] | None, key: bytes | None = b"u1", headers: Any = ()
-    ) -> None:
+    async def send(self, value: bytes | dict[str, Any] | None, key: bytes | None = b"u1", headers: Any = ()) -> None:
         producer = self._connection.producer(max_request_size=2**24)
         async with producer:
             raw = json.dumps(value).encode() if isinstance(value, dict) else value
@@ -63,9 +61,7 @@ class Service:
 
 
 @asynccontextmanager
-async def working(
-    kafka: KafkaUnderTest, content_url: str, **changes: Any
-) -> AsyncIterator[tuple[Worker, Service]]:
+async def working(kafka: KafkaUnderTest, content_url: str, **changes: Any) -> AsyncIterator[tuple[Worker, Service]]:
     """A worker in this process."""
     settings = Settings(
         kafka_bootstrap_servers=kafka.bootstrap_servers,
@@ -154,8 +150,7 @@ async def test_what_is_no_event_becomes_a_dead_letter_byte_for_byte_and_the_next
             await flow.send(value, headers=[("own", name.encode())])
             await flow.send(goal_event(eventId=f"after {name}"))
         letters = {
-            dict(letter.headers)["own"].decode(): letter
-            for letter in await flow.read(DEAD_LETTERS, len(BAD_INPUT))
+            dict(letter.headers)["own"].decode(): letter for letter in await flow.read(DEAD_LETTERS, len(BAD_INPUT))
         }
         paths = [json.loads(record.value) for record in await flow.read(LEARNING_PATH, len(BAD_INPUT))]
     assert [path["source_event_id"] for path in paths] == [f"after {name}" for name in BAD_INPUT]
@@ -168,9 +163,7 @@ async def test_what_is_no_event_becomes_a_dead_letter_byte_for_byte_and_the_next
         assert headers["pathstream-error-category"] == b"validation", name
         assert headers["pathstream-attempts"] == b"1", name
         assert headers["kafka_dlt-original-topic"] == b"learning_goal", name
-    message = dict(letters["one line of a multi-line JSON text"].headers)[
-        "kafka_dlt-exception-message"
-    ].decode()
+    message = dict(letters["one line of a multi-line JSON text"].headers)["kafka_dlt-exception-message"].decode()
     assert "one line" in message
     assert "pathstream produce" in message
 
@@ -275,10 +268,12 @@ async def test_a_model_that_answers_in_the_end_makes_the_path(
     embedded_service: KafkaUnderTest, content: ContentServiceStub, modes: list[Mode]
 ) -> None:
     offered = str(resources_for("u1")[0]["resourceId"])
-    async with GeminiServer(modes=list(modes), text=lambda _request: plan_json([offered])) as gemini:
-        async with working(embedded_service, content.base_url, **gemini_settings(gemini)) as (_, flow):
-            await flow.send(goal_event())
-            path = await flow.path()
+    async with (
+        GeminiServer(modes=list(modes), text=lambda _request: plan_json([offered])) as gemini,
+        working(embedded_service, content.base_url, **gemini_settings(gemini)) as (_, flow),
+    ):
+        await flow.send(goal_event())
+        path = await flow.path()
     assert path["generated_by"] == "gemini/gemini-flash-latest"
     assert path["degraded"] is False
     used = {resource for step in path["learning_path"]["steps"] for resource in step["resources"]}
@@ -286,16 +281,16 @@ async def test_a_model_that_answers_in_the_end_makes_the_path(
     assert "u1" not in json.dumps(gemini.requests), "the learner's id is in the prompt"
 
 
-@pytest.mark.parametrize(
-    "mode", ["silent", "unavailable", "blocked_prompt", "safety", "does_not_fit", "unauthorized"]
-)
+@pytest.mark.parametrize("mode", ["silent", "unavailable", "blocked_prompt", "safety", "does_not_fit", "unauthorized"])
 async def test_a_model_that_fails_is_stood_in_for_by_the_offline_planner(
     embedded_service: KafkaUnderTest, content: ContentServiceStub, mode: Mode
 ) -> None:
-    async with GeminiServer(modes=[mode]) as gemini:
-        async with working(embedded_service, content.base_url, **gemini_settings(gemini)) as (_, flow):
-            await flow.send(goal_event())
-            path = await flow.path()
+    async with (
+        GeminiServer(modes=[mode]) as gemini,
+        working(embedded_service, content.base_url, **gemini_settings(gemini)) as (_, flow),
+    ):
+        await flow.send(goal_event())
+        path = await flow.path()
     assert (path["generated_by"], path["degraded"]) == ("offline", True)
     assert path["learning_path"]["steps"]
 
@@ -314,9 +309,7 @@ async def test_a_failing_model_can_be_made_to_end_in_a_dead_letter(
     assert json.loads(progress.value)["status"] == "failed"
 
 
-async def test_a_failing_model_can_be_waited_for(
-    embedded_service: KafkaUnderTest, content: ContentServiceStub
-) -> None:
+async def test_a_failing_model_can_be_waited_for(embedded_service: KafkaUnderTest, content: ContentServiceStub) -> None:
     async with GeminiServer(modes=["unavailable"]) as gemini:
         settings = gemini_settings(gemini, on_llm_failure="retry", max_attempts=50)
         async with working(embedded_service, content.base_url, **settings) as (_, flow):

@@ -20,9 +20,7 @@ from tests.kafka import KafkaTools, KafkaUnderTest, free_port
 
 
 @pytest.fixture
-async def worker(
-    service: KafkaUnderTest, content: ContentServiceStub, tmp_path: Path
-) -> AsyncIterator[WorkerProcess]:
+async def worker(service: KafkaUnderTest, content: ContentServiceStub, tmp_path: Path) -> AsyncIterator[WorkerProcess]:
     """A worker process, started and ready."""
     settings = {"CONTENT_SERVICE_BASE_URL": content.base_url}
     process = WorkerProcess(service.bootstrap_servers, tmp_path / "worker.log", free_port(), settings)
@@ -87,9 +85,7 @@ async def test_sigterm_in_the_middle_finishes_or_leaves_each_event(
 async def send_goals(connection: Connection, count: int) -> None:
     async with connection.producer() as producer:
         sends = [
-            await producer.send(
-                LEARNING_GOAL, json.dumps(goal_event(f"learner-{n}")).encode(), key=b"learner-%d" % n
-            )
+            await producer.send(LEARNING_GOAL, json.dumps(goal_event(f"learner-{n}")).encode(), key=b"learner-%d" % n)
             for n in range(count)
         ]
         await asyncio.gather(*sends)

@@ -16,9 +16,7 @@ _READY_SECONDS = 60.0
 class WorkerProcess:
     """`pathstream run` in a process of its own; its log goes to a file."""
 
-    def __init__(
-        self, bootstrap_servers: str, log: Path, port: int, settings: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, bootstrap_servers: str, log: Path, port: int, settings: Mapping[str, str] | None = None) -> None:
         self._log = log
         self._port = port
         self._environment = {

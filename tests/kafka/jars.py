@@ -51,9 +51,7 @@ def _resolve() -> None:
         command = ["mvn", "-q", "-B", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies"]
         command += [f"-DoutputDirectory={unfinished}", "-DincludeScope=runtime"]
         try:
-            run = subprocess.run(
-                command, capture_output=True, text=True, check=False, timeout=RESOLVE_SECONDS
-            )
+            run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=RESOLVE_SECONDS)
         except subprocess.TimeoutExpired:
             raise JarsUnavailableError(f"Maven took longer than {RESOLVE_SECONDS} s") from None
         if run.returncode != 0:

@@ -119,9 +119,7 @@ class LocalKafka:
             folder=str(folder / "data"),
             controller_port=self._controller_port,
         )
-        (folder / "server.properties").write_text(
-            "".join(f"{key}={value}\n" for key, value in properties.items())
-        )
+        (folder / "server.properties").write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
         command = java_command(self._jars, "kafka.tools.StorageTool", "-XX:TieredStopAtLevel=1")
         command += ["format", "-t", CLUSTER_ID, "-c", str(folder / "server.properties")]
         subprocess.run(command, check=True, capture_output=True, timeout=60)

@@ -48,9 +48,7 @@ class KafkaUnderTest:
         admin = self.connection.admin()
         await admin.start()
         try:
-            answer = await admin.create_topics(
-                [NewTopic(topic, partitions, 1, topic_configs=dict(config or {}))]
-            )
+            answer = await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=dict(config or {}))])
             for _topic, code, message in answer.topic_errors:
                 if code:
                     raise RuntimeError(f"topic {topic} was not created: {code} {message}")

@@ -69,9 +69,7 @@ async def test_takes_the_object_that_fits(model: Model, server: GeminiServer, te
     assert (asked.calls, asked.model) == (1, "gemini/test")
 
 
-async def test_asks_again_and_says_what_was_wrong_but_not_the_value(
-    model: Model, server: GeminiServer
-) -> None:
+async def test_asks_again_and_says_what_was_wrong_but_not_the_value(model: Model, server: GeminiServer) -> None:
     answers(server, '{"name": "SECRET-VALUE", "share": 7}', "no object at all", GOOD)
 
     asked = await ask(model, PROMPT, Colour)
@@ -121,9 +119,7 @@ async def test_a_blocked_prompt_is_not_asked_again(model: Model, server: GeminiS
 async def test_a_check_may_refuse_what_fits_the_schema(model: Model, server: GeminiServer) -> None:
     answers(server, GOOD, GOOD.replace("blue", "green"))
 
-    asked = await ask(
-        model, PROMPT, Colour, check=lambda colour: "blue is taken" if colour.name == "blue" else None
-    )
+    asked = await ask(model, PROMPT, Colour, check=lambda colour: "blue is taken" if colour.name == "blue" else None)
 
     assert asked.value.name == "green"
     assert "blue is taken" in instructions(server.requests[1])

@@ -21,9 +21,7 @@ def test_every_file_that_a_document_names_exists(document: Path) -> None:
 
 def test_every_setting_is_documented_and_every_documented_setting_exists() -> None:
     table = (ROOT / "docs/operations.md").read_text().split("## Settings")[1]
-    documented = set(
-        re.findall(r"`([A-Z][A-Z_]+)`", "\n".join(line for line in table.splitlines() if "|" in line))
-    )
+    documented = set(re.findall(r"`([A-Z][A-Z_]+)`", "\n".join(line for line in table.splitlines() if "|" in line)))
     settings = {name.upper() for name in Settings.model_fields}
     assert documented == settings | {"GEMINI_API_KEY"}
 
@@ -36,9 +34,7 @@ def test_every_metric_is_documented() -> None:
 def test_every_make_target_that_the_readme_names_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(
-        re.findall(
-            r"make ([a-z]+(?: [a-z]+)*)", " ".join(re.findall(r"`[^`]+`", (ROOT / "README.md").read_text()))
-        )
+        re.findall(r"make ([a-z]+(?: [a-z]+)*)", " ".join(re.findall(r"`[^`]+`", (ROOT / "README.md").read_text())))
     )
     assert {target for group in named for target in group.split()} <= targets
 

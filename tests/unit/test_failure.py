@@ -25,13 +25,9 @@ from schemas.errors import (
 LIMITS = Limits(max_attempts=5, max_retry_seconds=60.0, retry_base_seconds=1.0, retry_cap_seconds=8.0)
 
 
-def delay(
-    error: Exception, *, attempts: int = 1, elapsed: float = 0.0, limits: Limits = LIMITS
-) -> float | None:
+def delay(error: Exception, *, attempts: int = 1, elapsed: float = 0.0, limits: Limits = LIMITS) -> float | None:
     """The longest pause that the jitter allows."""
-    return retry_delay(
-        error, attempts=attempts, elapsed=elapsed, limits=limits, jitter=lambda _low, high: high
-    )
+    return retry_delay(error, attempts=attempts, elapsed=elapsed, limits=limits, jitter=lambda _low, high: high)
 
 
 @pytest.mark.parametrize(

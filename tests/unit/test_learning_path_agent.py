@@ -32,9 +32,7 @@ async def server() -> AsyncIterator[GeminiServer]:
 @pytest.fixture
 async def agent(server: GeminiServer) -> AsyncIterator[MakeAgent]:
     async with open_http_client(max_connections=4) as http:
-        model = GeminiModel(
-            http, api_key=SecretStr("k3y"), model="test", base_url=server.base_url, timeout_seconds=0.5
-        )
+        model = GeminiModel(http, api_key=SecretStr("k3y"), model="test", base_url=server.base_url, timeout_seconds=0.5)
 
         def make(on_llm_failure: OnFailure = "degrade") -> LearningPathAgent:
             return LearningPathAgent(model, on_llm_failure=on_llm_failure, temperature=0.1, max_tokens=123)
@@ -65,9 +63,7 @@ async def test_the_learners_text_is_data_never_instruction(server: GeminiServer,
     assert "jane@example.com" not in user["text"]
 
 
-async def test_resources_never_offered_are_dropped_and_counted(
-    server: GeminiServer, agent: MakeAgent
-) -> None:
+async def test_resources_never_offered_are_dropped_and_counted(server: GeminiServer, agent: MakeAgent) -> None:
     wanted = [
         "res-sql-joins-1",
         "SQL in one evening",
@@ -142,9 +138,7 @@ async def test_any_failure_degrades_to_the_offline_plan(
 
 
 @pytest.mark.parametrize("policy", ["retry", "dead_letter"])
-@pytest.mark.parametrize(
-    ("mode", "error"), [("unavailable", ModelTransientError), ("not_json", ModelMalformedError)]
-)
+@pytest.mark.parametrize(("mode", "error"), [("unavailable", ModelTransientError), ("not_json", ModelMalformedError)])
 async def test_other_policies_raise(
     server: GeminiServer, agent: MakeAgent, policy: OnFailure, mode: Mode, error: type[ModelError]
 ) -> None:
@@ -155,9 +149,7 @@ async def test_other_policies_raise(
 
 
 @pytest.mark.parametrize("policy", ["retry", "degrade", "dead_letter"])
-async def test_a_blocked_goal_always_degrades(
-    server: GeminiServer, agent: MakeAgent, policy: OnFailure
-) -> None:
+async def test_a_blocked_goal_always_degrades(server: GeminiServer, agent: MakeAgent, policy: OnFailure) -> None:
     server.modes = ["blocked_prompt"]
 
     result = await agent(policy).generate_learning_path(goal=GOAL)

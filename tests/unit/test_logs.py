@@ -168,9 +168,7 @@ class Announced:
         self.said.append((away, seconds, hidden_lines))
 
 
-def complaint(
-    text: str = "Unable connect to node with id 1", name: str = "aiokafka.client"
-) -> logging.LogRecord:
+def complaint(text: str = "Unable connect to node with id 1", name: str = "aiokafka.client") -> logging.LogRecord:
     """A line as aiokafka writes it."""
     return logging.LogRecord(name, logging.ERROR, __file__, 1, text, None, None)
 

@@ -59,11 +59,7 @@ def test_the_table_is_all_there_is() -> None:
     registry = CollectorRegistry()
     Metrics(registry)
     exposed = generate_latest(registry).decode()
-    helps = {
-        line.split(" ", 3)[2]: line.split(" ", 3)[3]
-        for line in exposed.splitlines()
-        if line.startswith("# HELP")
-    }
+    helps = {line.split(" ", 3)[2]: line.split(" ", 3)[3] for line in exposed.splitlines() if line.startswith("# HELP")}
     assert helps == {name: spec.help for name, spec in TABLE.items()}
     assert set(TABLE) == set(get_args(MetricName))
 

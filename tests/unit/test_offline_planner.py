@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from clients.content_service_stub import mastery_for, resources_for
 from clients.llm.offline import plan_offline
-from clients.llm.study_topics import MASTERED, Topic, find_topics, in_order, normalised
+from clients.llm.study_topics import MASTERED, Topic, find_topics, in_order
+from clients.llm.study_words import normalised
 from schemas.decisions import PathPlan
 from schemas.events import Level
 from schemas.outputs import Resource
@@ -38,18 +39,14 @@ _preferences = st.dictionaries(
     st.sampled_from(["format", "topics", "learningStyle", "topic", "other"]),
     st.recursive(st.none() | st.integers() | _text, lambda inner: st.lists(inner, max_size=3), max_leaves=5),
 )
-_goals = st.one_of(
-    st.text(min_size=1, max_size=2000), st.sampled_from(["Learn Python", "data with SQL joins"])
-)
+_goals = st.one_of(st.text(min_size=1, max_size=2000), st.sampled_from(["Learn Python", "data with SQL joins"]))
 _times = st.one_of(
-    st.sampled_from(
-        ["2 hours/day", "5h per week", "weekends", "flexible", "4 weeks", "1 day", "999999 months"]
-    ),
+    st.sampled_from(["2 hours/day", "5h per week", "weekends", "flexible", "4 weeks", "1 day", "999999 months"]),
     st.text(max_size=60),
     st.from_regex(r"\d{1,9}[.,]?\d{0,3} ?(h|hours|min|weeks|days|Stunden)( ?(/|per|a) ?(day|week|month))?"),
 )
 _mastery = st.dictionaries(_text, st.floats(0, 1), max_size=10)
-_inputs = st.fixed_dictionaries(
+planner_inputs = st.fixed_dictionaries(
     {
         "goal": _goals,
         "current_level": st.sampled_from(["beginner", "intermediate", "advanced"]),
@@ -62,7 +59,7 @@ _inputs = st.fixed_dictionaries(
 
 
 @settings(max_examples=300, deadline=None)
-@given(_inputs)
+@given(planner_inputs)
 def test_any_input_gives_a_sound_plan(inputs: dict[str, Any]) -> None:
     plan = plan_offline(**inputs)
 
@@ -101,14 +98,10 @@ def test_nothing_mastered_is_taught_unless_everything_is(
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    st.lists(st.tuples(st.integers(0, 9), st.lists(st.integers(0, 9), max_size=3)), unique_by=lambda t: t[0])
-)
+@given(st.lists(st.tuples(st.integers(0, 9), st.lists(st.integers(0, 9), max_size=3)), unique_by=lambda t: t[0]))
 def test_prerequisites_come_first_where_they_can(edges: list[tuple[int, list[int]]]) -> None:
     topics = [
-        Topic(
-            key=str(key), title=str(key), place=place, prerequisites=tuple(str(p) for p in before if p < key)
-        )
+        Topic(key=str(key), title=str(key), place=place, prerequisites=tuple(str(p) for p in before if p < key))
         for place, (key, before) in enumerate(edges)
     ]
 
@@ -144,9 +137,7 @@ def test_a_beginner_learns_python_from_the_front_and_skips_what_is_mastered() ->
 
 
 def test_preferred_formats_come_first() -> None:
-    by_exercise = plan_offline(
-        goal="python basics", preferences={"preferredFormat": ["hands-on"]}, resources=CATALOGUE
-    )
+    by_exercise = plan_offline(goal="python basics", preferences={"preferredFormat": ["hands-on"]}, resources=CATALOGUE)
     by_video = plan_offline(goal="python basics", preferences={"format": "video"}, resources=CATALOGUE)
 
     assert by_exercise.steps[0].resources[0] == "res-python-basics-2"

@@ -19,9 +19,7 @@ def offsets_of(start: int, steps: list[int]) -> list[int]:
 
 
 @given(start=st.integers(0, 10**12), steps=gaps, data=st.data())
-def test_a_restored_position_knows_exactly_what_was_finished(
-    start: int, steps: list[int], data: st.DataObject
-) -> None:
+def test_a_restored_position_knows_exactly_what_was_finished(start: int, steps: list[int], data: st.DataObject) -> None:
     offsets = offsets_of(start, steps)
     finished = data.draw(st.sets(st.sampled_from(offsets)))
     progress = Progress(start)

@@ -14,9 +14,7 @@ CATALOGUE = [Resource.model_validate(entry) for entry in resources_for("anyone")
 
 
 def test_strengths_and_weaknesses_by_score() -> None:
-    profile = profile_of(
-        {"SQL_joins": 0.3, "python-basics": 0.9, "html-css": 0.6, "python-oop": 0.1, "git": 0.8}
-    )
+    profile = profile_of({"SQL_joins": 0.3, "python-basics": 0.9, "html-css": 0.6, "python-oop": 0.1, "git": 0.8})
 
     assert profile.strengths == ["python-basics", "git"]
     assert profile.weaknesses == ["python-oop", "SQL_joins"]
@@ -51,9 +49,7 @@ def test_recommends_what_serves_the_goal_in_the_order_it_can_be_learned() -> Non
 
 
 def test_without_anything_for_the_goal_the_gaps_come_weakest_first() -> None:
-    recommended = recommendations_for(
-        "Cook Thai food", {"sql-joins": 0.7, "git": 0.2, "html-css": 1.0}, CATALOGUE
-    )
+    recommended = recommendations_for("Cook Thai food", {"sql-joins": 0.7, "git": 0.2, "html-css": 1.0}, CATALOGUE)
 
     assert [r.skill for r in recommended] == ["git", "sql-joins"]
     assert "Nothing on offer covers it." in recommended[0].reason
@@ -64,9 +60,7 @@ def test_without_anything_for_the_goal_the_gaps_come_weakest_first() -> None:
     st.dictionaries(st.sampled_from([r.conceptId or "" for r in CATALOGUE]) | st.text(), st.floats(0, 1)),
     st.lists(st.sampled_from(CATALOGUE), unique_by=lambda r: r.resourceId),
 )
-def test_any_input_gives_sound_recommendations(
-    goal: str, mastery: dict[str, Any], resources: list[Resource]
-) -> None:
+def test_any_input_gives_sound_recommendations(goal: str, mastery: dict[str, Any], resources: list[Resource]) -> None:
     recommended = recommendations_for(goal, mastery, resources)
 
     offered = {resource.resourceId for resource in resources}

@@ -83,9 +83,7 @@ def test_relevant_resources_come_first_and_show_no_more_than_needed() -> None:
 
 
 def test_long_lists_are_cut_the_same_way_every_time_keeping_what_matters() -> None:
-    filler = [
-        Resource(resourceId=f"f{n}", name=f"Pottery {n}", description="clay " * 100) for n in range(2000)
-    ]
+    filler = [Resource(resourceId=f"f{n}", name=f"Pottery {n}", description="clay " * 100) for n in range(2000)]
     first, second = (data_for(resources=[*filler, *CATALOGUE]) for _ in range(2))
 
     assert first == second
