@@ -100,9 +100,7 @@ class LearningPathAgent:
                 raise
             failure = type(exc).__name__
             _log.warning("path planned without the model", model=self._model.name, error=failure)
-            return PathResult(
-                plan=plan_offline(**inputs), generated_by=OFFLINE, degraded=True, failure=failure
-            )
+            return PathResult(plan=plan_offline(**inputs), generated_by=OFFLINE, degraded=True, failure=failure)
         plan, dropped = _settled(plan, resources)
         return PathResult(plan=plan, generated_by=model, degraded=False, dropped_resources=dropped)
 

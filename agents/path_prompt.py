@@ -1,12 +1,15 @@
 """What a model is shown to plan a path: the wishes without the learner, the resources that matter."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from agents.prompts import escaped_json
+from clients.llm.study_choice import relevance
 from clients.llm.study_texts import one_line, wished_topics
-from clients.llm.study_topics import find_topics, normalised, relevance
+from clients.llm.study_topics import find_topics
+from clients.llm.study_words import normalised
 from schemas.events import Level
 from schemas.outputs import JsonObject, Resource
 
@@ -16,6 +19,8 @@ RESOURCES_CHARS = 24_000  # about 6,000 tokens
 MASTERY_CHARS = 6_000
 PREFERENCES_CHARS = 2_000
 _DESCRIPTION_CHARS = 200
+_LONGEST_TEXT = 2000
+_RESOURCES_REMEMBERED = 4096
 _DEEPEST = 3
 _LONGEST_LIST = 20
 
@@ -43,37 +48,61 @@ def path_data(
     topic_of = {id(resource): topic.key for topic in topics for resource in topic.resources}
     ranked = sorted(resources, key=lambda resource: -scores[topic_of[id(resource)]])
     scored = sorted(mastery.items(), key=lambda entry: -scores.get(normalised(entry[0]), 0.0))
-    shown = _within(RESOURCES_CHARS, map(_shown, ranked))
+    shown = _within(RESOURCES_CHARS, map(_show, ranked))
     return {
         "goal": _without_mail(goal),
         "current_level": current_level,
-        "preferences": dict(_within(PREFERENCES_CHARS, _impersonal(preferences).items())),
+        "preferences": dict(_within(PREFERENCES_CHARS, _measured(_impersonal(preferences).items()))),
         "available_time": _without_mail(available_time),
-        "mastery": {name: round(score, 2) for name, score in _within(MASTERY_CHARS, scored)},
+        "mastery": {name: round(score, 2) for name, score in _within(MASTERY_CHARS, _measured(scored))},
         "resources": shown,
         "more_resources_exist": len(shown) < len(resources),
     }
 
 
-def _shown(resource: Resource) -> JsonObject:
-    return {
-        "id": resource.resourceId,
-        "name": one_line(resource.name),
-        "type": one_line(resource.type),
-        "concept": one_line(resource.conceptId or ""),
-        "description": one_line(resource.description, _DESCRIPTION_CHARS),
+def _show(resource: Resource) -> tuple[JsonObject, int]:
+    entry, chars = _shown(
+        resource.resourceId,
+        resource.name[:_LONGEST_TEXT],
+        resource.type[:_LONGEST_TEXT],
+        (resource.conceptId or "")[:_LONGEST_TEXT],
+        resource.description[:_LONGEST_TEXT],
+    )
+    return dict(entry), chars
+
+
+@lru_cache(maxsize=_RESOURCES_REMEMBERED)
+def _shown(
+    resource_id: str, name: str, kind: str, concept: str, description: str
+) -> tuple[tuple[tuple[str, str], ...], int]:
+    """Return what the prompt says of a resource and how long it is as JSON: the same for every learner."""
+    entry = {
+        "id": resource_id,
+        "name": one_line(name),
+        "type": one_line(kind),
+        "concept": one_line(concept),
+        "description": one_line(description, _DESCRIPTION_CHARS),
     }
+    return tuple(entry.items()), _json_chars(entry)
 
 
-def _within(chars: int, entries: Iterable[Entry]) -> list[Entry]:
-    """Take entries from the front as long as their JSON stays within `chars`."""
+def _json_chars(entry: object) -> int:
+    return len(escaped_json(entry)) + 1
+
+
+def _within(chars: int, entries: Iterable[tuple[Entry, int]]) -> list[Entry]:
+    """Take entries, each with its length as JSON, from the front as long as they stay within `chars`."""
     kept: list[Entry] = []
-    for entry in entries:
-        chars -= len(escaped_json(entry)) + 1
+    for entry, length in entries:
+        chars -= length
         if chars < 0:
             break
         kept.append(entry)
     return kept
+
+
+def _measured(entries: Iterable[Entry]) -> Iterator[tuple[Entry, int]]:
+    return ((entry, _json_chars(entry)) for entry in entries)
 
 
 def _impersonal(value: Mapping[str, Any], depth: int = 1) -> dict[str, Any]:

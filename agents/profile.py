@@ -6,13 +6,16 @@ Strengths, gaps and priorities come from mastery and resources alone; the wordin
 import re
 from collections.abc import Mapping, Sequence
 
-from clients.llm.study_topics import MASTERED, Topic, choose_topics, find_topics, in_order
+from clients.llm.study_choice import WEAK, choose
+from clients.llm.study_topics import MASTERED, Topic
+from schemas.events import Level
 from schemas.outputs import Profile, Recommendation, Resource
 
-WEAK = 0.5
 MOST_RECOMMENDATIONS = 10
 _MOST_RESOURCES = 3
 _NAMED = 3
+_OTHER_GAP = "You master what serves your goal; this is another of your gaps"
+_ONLY_GAP = "Nothing on offer serves your goal; this is one of your gaps"
 
 
 def profile_of(mastery: Mapping[str, float]) -> Profile:
@@ -24,31 +27,34 @@ def profile_of(mastery: Mapping[str, float]) -> Profile:
     strengths = [name for name, score in ranked if score >= MASTERED]
     weaknesses = [name for name, score in reversed(ranked) if score < WEAK]
     between = [name for name, score in ranked if WEAK <= score < MASTERED]
-    return Profile(
-        strengths=strengths, weaknesses=weaknesses, summary=_summary(strengths, between, weaknesses)
-    )
+    return Profile(strengths=strengths, weaknesses=weaknesses, summary=_summary(strengths, between, weaknesses))
 
 
 def recommendations_for(
-    goal: str, mastery: Mapping[str, float], resources: Sequence[Resource], wishes: Sequence[str] = ()
+    goal: str,
+    mastery: Mapping[str, float],
+    resources: Sequence[Resource],
+    *,
+    current_level: Level = "beginner",
+    wishes: Sequence[str] = (),
 ) -> list[Recommendation]:
-    """Recommend what serves the goal and is not mastered, priority 1 first, each with up to three resources.
+    """Recommend what the offline planner would teach, in its order, each with up to three resources.
 
-    In the order in which it can be learned; without anything that serves the goal, the assessed gaps, the
-    weakest first. At most ten.
+    Where nothing is left to learn for the goal, the assessed gaps, the weakest first. At most ten, priority 1
+    first.
     """
-    topics = find_topics(resources, mastery)
-    serving = [topic for topic in choose_topics(topics, goal, wishes) if not topic.mastered]
-    if serving:
-        chosen, serves = in_order(serving), True
+    choice = choose(goal=goal, current_level=current_level, wishes=wishes, resources=resources, mastery=mastery)
+    if choice.to_learn:
+        chosen, why = choice.to_learn, "It serves your goal"
     else:
-        gaps = [topic for topic in topics if topic.mastery is not None and not topic.mastered]
-        chosen, serves = sorted(gaps, key=lambda topic: (topic.mastery or 0.0, topic.place)), False
+        gaps = [topic for topic in choice.topics if topic.mastery is not None and not topic.mastered]
+        chosen = sorted(gaps, key=lambda topic: (topic.mastery or 0.0, topic.place))
+        why = _OTHER_GAP if choice.serving else _ONLY_GAP
     return [
         Recommendation(
             skill=topic.assessed_as or _concept_of(topic) or topic.title,
             priority=priority,
-            reason=_reason(topic, chosen, serves=serves),
+            reason=_reason(topic, chosen, why),
             resource_ids=[resource.resourceId for resource in topic.resources[:_MOST_RESOURCES]],
         )
         for priority, topic in enumerate(chosen[:MOST_RECOMMENDATIONS], start=1)
@@ -59,8 +65,7 @@ def _concept_of(topic: Topic) -> str | None:
     return topic.resources[0].conceptId if topic.resources else None
 
 
-def _reason(topic: Topic, others: Sequence[Topic], *, serves: bool) -> str:
-    serving = "It serves your goal" if serves else "It is one of your gaps"
+def _reason(topic: Topic, others: Sequence[Topic], why: str) -> str:
     if topic.mastery is None:
         standing = "and has not been assessed yet"
     elif topic.mastery < WEAK:
@@ -70,7 +75,7 @@ def _reason(topic: Topic, others: Sequence[Topic], *, serves: bool) -> str:
     waiting = sum(topic.key in other.prerequisites for other in others)
     builds = f"; {_count(waiting, 'other topic')} on your way {'builds' if waiting == 1 else 'build'} on it"
     nothing = "" if topic.resources else " Nothing on offer covers it."
-    return f"{serving} {standing}{builds if waiting else ''}.{nothing}"
+    return f"{why} {standing}{builds if waiting else ''}.{nothing}"
 
 
 def _summary(strengths: Sequence[str], between: Sequence[str], weaknesses: Sequence[str]) -> str:

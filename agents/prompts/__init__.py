@@ -9,7 +9,7 @@ import pydantic_core
 
 _FRONT_MATTER = re.compile(r"\A---\nversion: *(\d+)\n---\n", re.MULTILINE)
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
-_ESCAPED = re.compile("|".join(_ESCAPES))
+_ESCAPED = re.compile(f"[{''.join(_ESCAPES)}]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,11 @@ a learnable order, without what is mastered; when nothing on offer serves the go
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from clients.llm.study_choice import choose
 from clients.llm.study_steps import Step, closing_step, general_steps, topic_step
 from clients.llm.study_texts import preferred_kinds, spelling_of, wished_topics
 from clients.llm.study_time import StudyTime, days_for, parse_study_time, say_days
-from clients.llm.study_topics import Topic, choose_topics, find_topics, in_order
+from clients.llm.study_topics import Topic, in_order
 from schemas.decisions import PathPlan, PathStep
 from schemas.events import Level
 from schemas.outputs import Resource
@@ -18,8 +19,6 @@ from schemas.outputs import Resource
 MAX_TOPICS = 12
 _FEWEST_TOPICS = 3
 _MORE_THAN_FITS = 1.25  # of the hours there are: an estimate that is a little over still fits
-_LEVELS: tuple[Level, ...] = ("beginner", "intermediate", "advanced")
-_WEAK_SCORE = 0.5
 
 
 def plan_offline(
@@ -34,28 +33,20 @@ def plan_offline(
     """Plan a path; never fails. `steps[].resources` are ids of `resources`, durations add up to the total."""
     wishes = wished_topics(preferences or {})
     time = parse_study_time(available_time)
-    relevant = choose_topics(find_topics(resources, mastery or {}), goal, wishes)
-    open_topics = _at_level([topic for topic in relevant if not topic.mastered], current_level)
-    if relevant and not open_topics:
-        steps = _consolidation(relevant, goal, preferences or {}, resources)
-    elif open_topics:
-        steps = _topic_steps(open_topics, goal, preferences or {}, resources, time)
+    choice = choose(
+        goal=goal,
+        current_level=current_level,
+        wishes=wishes,
+        resources=resources,
+        mastery=mastery or {},
+    )
+    if choice.to_learn:
+        steps = _topic_steps(choice.to_learn, goal, preferences or {}, resources, time)
+    elif choice.serving:
+        steps = _consolidation(choice.serving, goal, preferences or {}, resources)
     else:
         steps = general_steps(goal, current_level, wishes)
     return _plan(goal, current_level, steps, time)
-
-
-def _at_level(topics: Sequence[Topic], current_level: Level) -> list[Topic]:
-    """Leave out what lies below the learner's level, unless mastery shows a gap or nothing would stay."""
-    level = _LEVELS.index(current_level)
-    kept = [
-        topic
-        for topic in topics
-        if topic.level is None
-        or topic.level >= level
-        or (topic.mastery is not None and (topic.mastery < _WEAK_SCORE or topic.level == level - 1))
-    ]
-    return kept or list(topics)
 
 
 def _topic_steps(
@@ -65,10 +56,10 @@ def _topic_steps(
     resources: Sequence[Resource],
     time: StudyTime,
 ) -> list[Step]:
-    """Turn as many topics into steps as the time allows, each after its prerequisites, and a closing one."""
+    """Turn the first topics into steps, as many as the time allows, and close with one that uses them."""
     kinds, spelling = preferred_kinds(preferences), spelling_of(resources)
     steps: dict[str, Step] = {}
-    for topic in in_order(topics)[:MAX_TOPICS]:
+    for topic in topics[:MAX_TOPICS]:
         before = tuple(steps[key].title for key in topic.prerequisites if key in steps)
         step = topic_step(topic, kinds=kinds, spelling=spelling, before=before)
         steps[topic.key] = _untaken(step, steps)

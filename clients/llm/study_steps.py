@@ -4,9 +4,9 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from clients.llm.study_resources import read
 from clients.llm.study_texts import kind_of, one_line, sentence, titled
-from clients.llm.study_time import parse_hours
-from clients.llm.study_topics import Topic, texts
+from clients.llm.study_topics import Topic
 from schemas.events import Level
 from schemas.outputs import Resource
 
@@ -14,8 +14,6 @@ _MOST_RESOURCES = 3
 _HOURS_BY_LEVEL = (3.0, 5.0, 7.0)
 _PRACTICE = 2.0  # an hour of material takes two to learn
 _LEAST_HOURS, _MOST_HOURS = 0.5, 40.0
-_MINUTE_FIELDS = ("durationMinutes", "duration_minutes", "estimatedMinutes", "minutes")
-_DURATION_FIELDS = ("duration", "estimatedDuration", "estimated_duration", "length")
 _CLOSING_SHARE = 0.25
 _GENERAL_HOURS = 5.0
 
@@ -59,14 +57,10 @@ class Step:
         return replace(self, title=title)
 
 
-def topic_step(
-    topic: Topic, *, kinds: Collection[str], spelling: Mapping[str, str], before: tuple[str, ...]
-) -> Step:
+def topic_step(topic: Topic, *, kinds: Collection[str], spelling: Mapping[str, str], before: tuple[str, ...]) -> Step:
     """Turn one topic into a step with at most three of its resources, those of preferred `kinds` first."""
     title = titled(topic.title, spelling)
-    chosen = sorted(topic.resources, key=lambda resource: kind_of(resource.type) not in kinds)[
-        :_MOST_RESOURCES
-    ]
+    chosen = sorted(topic.resources, key=lambda resource: kind_of(resource.type) not in kinds)[:_MOST_RESOURCES]
     hours = _hours(topic, chosen)
     told = [_about(title, chosen), _how(chosen), _standing(topic), f"Plan about {_say_hours(hours)}."]
     return Step(
@@ -151,27 +145,13 @@ def _standing(topic: Topic) -> str:
 
 def _hours(topic: Topic, chosen: Sequence[Resource]) -> float:
     """Estimate the effort: the material's length with practice, or by level; less for what is half known."""
-    lengths = [length for resource in chosen if (length := _length(resource)) is not None]
+    lengths = [length for resource in chosen if (length := read(resource).hours) is not None]
     if lengths:
         whole = sum(lengths) * _PRACTICE * len(chosen) / len(lengths)
     else:
         whole = _HOURS_BY_LEVEL[1 if topic.level is None else topic.level]
     left = 1 - 0.7 * (topic.mastery or 0.0)
     return min(max(math.ceil(whole * left * 2) / 2, _LEAST_HOURS), _MOST_HOURS)
-
-
-def _length(resource: Resource) -> float | None:
-    """Read a resource's length in hours, when the content service gives one."""
-    extra = resource.model_extra or {}
-    for name in _MINUTE_FIELDS:
-        minutes = extra.get(name)
-        if (
-            isinstance(minutes, int | float)
-            and not isinstance(minutes, bool)
-            and 0 < minutes < 60 * _MOST_HOURS
-        ):
-            return minutes / 60
-    return next((hours for text in texts(resource, _DURATION_FIELDS) if (hours := parse_hours(text))), None)
 
 
 def _say_hours(hours: float) -> str:

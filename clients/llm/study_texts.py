@@ -12,6 +12,9 @@ _LONGEST_LINE = 160
 _MOST_WISHES = 8
 _LONGEST_WISH = 80
 _RESOURCES_READ = 500
+_LINES_REMEMBERED = 4096
+_WORD = re.compile(r"(?<![\w-])[^\W\d_]+(?![\w-])")
+_NO_LETTER = re.compile(r"[^a-z]")
 _FORMAT_FIELDS = frozenset(
     {"format", "formats", "type", "types", "contenttype", "resourcetype", "preferredformat", "media"}
     | {"learningstyle", "style", "preferredformats"}
@@ -46,9 +49,14 @@ def wished_topics(preferences: Mapping[str, Any]) -> list[str]:
 
 def one_line(text: str, longest: int = _LONGEST_LINE) -> str:
     """Put a text on one line without control characters, cut at a word where it is too long."""
-    printable = "".join(
-        " " if unicodedata.category(char)[0] in "CZ" else char for char in text[: 10 * longest]
-    )
+    return _one_line(text[: 10 * longest], longest)
+
+
+@lru_cache(maxsize=_LINES_REMEMBERED)
+def _one_line(text: str, longest: int) -> str:
+    printable = text
+    if not text.isprintable():
+        printable = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text)
     line = " ".join(printable.split())
     if len(line) <= longest:
         return line
@@ -81,7 +89,7 @@ def spelling_of(resources: Sequence[Resource]) -> dict[str, str]:
 @lru_cache(maxsize=4096)
 def _names_in(text: str) -> tuple[str, ...]:
     names = []
-    for match in re.finditer(r"(?<![\w-])[^\W\d_]+(?![\w-])", text):
+    for match in _WORD.finditer(text):
         word, before = match[0], text[: match.start()].rstrip()
         begins = not before or before[-1] in ".:!?"
         if word[1:] != word[1:].lower() or (word != word.lower() and not begins):
@@ -93,7 +101,7 @@ def _texts_of(preferences: Mapping[str, Any], names: Iterable[str]) -> list[str]
     """Read the preferences whose name, in any spelling, is one of `names`: a text or a list of texts each."""
     found: list[str] = []
     for name, value in preferences.items():
-        if re.sub(r"[^a-z]", "", name.casefold()) in names:
+        if _NO_LETTER.sub("", name.casefold()) in names:
             entries = value if isinstance(value, list | tuple) else [value]
             found.extend(entry for entry in entries[:50] if isinstance(entry, str))
     return found

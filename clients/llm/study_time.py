@@ -5,26 +5,25 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 DEFAULT_HOURS_PER_WEEK = 5.0
 _LEAST_HOURS_PER_WEEK, _MOST_HOURS_PER_WEEK = 0.5, 50.0
 _MOST_WEEKS = 104
 _WEEKS_PER_MONTH = 52 / 12
 _DAYS_PER_WEEK = 7
+_LONGEST_TEXT = 400
+_TEXTS_REMEMBERED = 1024
 
 _NUMBER = r"(\d{1,6}(?:[.,]\d{1,3})?)(?:\s*(?:-|\u2013|to|or|bis|oder|à|a|y|o)\s*(\d{1,6}(?:[.,]\d{1,3})?))?"
 _HOUR = r"(?:hours?|hrs?|h|stunden?|std|heures?|horas?|ore|ora|час\w*|小时|時間|시간)(?![^\W\d])"
 _MINUTE = r"(?:min|mins|minutes?|minuten|minutos?|minuti|минут\w*|分钟|分|분)(?![^\W\d])"
 _DAY = r"(?:days?|daily|tage?|täglich|jours?|días?|dias?|giorn\w+|день|дня|дней|天|日|일)(?![^\W\d])"
-_WEEK = (
-    r"(?:weeks?|weekly|wks?|wochen?|wöchentlich|semaines?|semanas?|settimana|недел\w*|周|週|주)(?![^\W\d])"
-)
+_WEEK = r"(?:weeks?|weekly|wks?|wochen?|wöchentlich|semaines?|semanas?|settimana|недел\w*|周|週|주)(?![^\W\d])"
 _MONTH = r"(?:months?|monthly|monate?|monatlich|mois|mes|meses|mesi|месяц\w*|个月|ヶ月|か月|개월)(?![^\W\d])"
 _PER = r"\s*(?:/|per|an?|each|every|pro|die|par|por|al|à la|a la|в)\s*"
 
-_HOURS_AND_MINUTES = re.compile(
-    rf"(\d{{1,3}})\s*(?:{_HOUR})?\s*(?:h|and|:)\s*(\d{{1,2}})\s*(?:{_MINUTE})?(?![\w])"
-)
+_HOURS_AND_MINUTES = re.compile(rf"(\d{{1,3}})\s*(?:{_HOUR})?\s*(?:h|and|:)\s*(\d{{1,2}})\s*(?:{_MINUTE})?(?![\w])")
 _DAYS_A_WEEK = re.compile(rf"{_NUMBER}\s*(?:x|times|mal|fois|veces|{_DAY}){_PER}{_WEEK}")
 _EFFORT = re.compile(rf"{_NUMBER}\s*(?:({_HOUR})|({_MINUTE}))")
 _SPAN = re.compile(rf"{_NUMBER}\s*(?:({_DAY})|({_WEEK})|({_MONTH}))")
@@ -64,7 +63,12 @@ def parse_study_time(text: str) -> StudyTime:
     What says nothing about time ("flexible", nonsense) is five hours a week. Always within 0.5 to 50 hours a
     week and 104 weeks.
     """
-    text = _WORD.sub(lambda found: _WORDS[found[0]], unicodedata.normalize("NFKC", text[:400]).casefold())
+    return _study_time(text[:_LONGEST_TEXT])
+
+
+@lru_cache(maxsize=_TEXTS_REMEMBERED)
+def _study_time(text: str) -> StudyTime:
+    text = _WORD.sub(lambda found: _WORDS[found[0]], unicodedata.normalize("NFKC", text).casefold())
     hours, text = _take_effort(text)
     days_a_week, text = _take(_DAYS_A_WEEK, text)
     weeks, text = _take_span(text)
@@ -108,14 +112,15 @@ def _count(number: int, noun: str) -> str:
 
 
 def _share_out(total: int, weights: Sequence[float]) -> list[int]:
-    """Split `total` into whole numbers of at least 1 by weight, the largest remainders first."""
-    spare, sum_of_weights = total - len(weights), sum(weights)
-    exact = [spare * weight / sum_of_weights for weight in weights]
-    shares = [int(share) for share in exact]
-    by_remainder = sorted(range(len(weights)), key=lambda place: (shares[place] - exact[place], place))
-    for place in by_remainder[: spare - sum(shares)]:
-        shares[place] += 1
-    return [1 + share for share in shares]
+    """Split `total` into whole numbers by weight, as near as can be with at least 1 each."""
+    exact = [total * weight / sum(weights) for weight in weights]
+    shares = [max(int(share), 1) for share in exact]
+    places = range(len(shares))
+    while (missing := total - sum(shares)) > 0:
+        shares[max(places, key=lambda place: exact[place] - shares[place])] += 1
+    for _ in range(-missing):
+        shares[max((p for p in places if shares[p] > 1), key=lambda place: shares[place] - exact[place])] -= 1
+    return shares
 
 
 def _hours_per_week(hours: float | None, days_a_week: float | None, weeks: float | None, text: str) -> float:

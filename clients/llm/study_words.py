@@ -2,9 +2,9 @@
 
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 
 _STOP_WORDS = frozenset(
     """
@@ -33,18 +33,22 @@ _WEAK = 0.3
 _STEM_CHARS = 4
 _STEM_SHARE = 0.7
 _MOST_TOKENS = 400
-_TEXTS_REMEMBERED = 4096  # catalogues repeat from learner to learner
+_GOALS_REMEMBERED = 1024
+_NAMES_REMEMBERED = 16_384  # concepts of resources and of mastery: they repeat from learner to learner
 _FIRST_CJK = "⺀"
+_WORD = re.compile(r"[^\W_]+[+#]*")
+_LATIN = re.compile(r"[a-z0-9]+")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_NAME_PART = re.compile(r"[^\W_]+|[+#]+")
 
 
-@lru_cache(maxsize=_TEXTS_REMEMBERED)
 def tokens(text: str) -> tuple[str, ...]:
     """Return a text's words in lower case, each once, in order; CJK text in pairs of characters."""
     found: dict[str, None] = {}
-    for word in re.findall(r"[^\W_]+[+#]*", unicodedata.normalize("NFKC", text).casefold()):
-        if any(char >= _FIRST_CJK for char in word):
-            latin = re.findall(r"[a-z0-9]+", word)
-            rest = re.sub(r"[a-z0-9]+", "", word)
+    for word in _WORD.findall(unicodedata.normalize("NFKC", text).casefold()):
+        if max(word) >= _FIRST_CJK:
+            latin = _LATIN.findall(word)
+            rest = _LATIN.sub("", word)
             pairs = [rest[place : place + 2] for place in range(max(len(rest) - 1, 1))]
             found.update(dict.fromkeys([*latin, *pairs]))
         else:
@@ -54,31 +58,44 @@ def tokens(text: str) -> tuple[str, ...]:
     return tuple(found)[:_MOST_TOKENS]
 
 
-def weights(texts: Iterable[str]) -> dict[str, float]:
+@lru_cache(maxsize=_GOALS_REMEMBERED)
+def weights(texts: tuple[str, ...]) -> Mapping[str, float]:
     """Return the words that say what texts are about and how much: common ones less, fillers not at all."""
     words = [word for text in texts for word in tokens(text)]
-    return {
-        word: _WEAK if word in _WEAK_WORDS else 1.0
-        for word in words
-        if word not in _STOP_WORDS and (len(word) > 1 or word in ("c", "r"))
+    return MappingProxyType(
+        {
+            word: _WEAK if word in _WEAK_WORDS else 1.0
+            for word in words
+            if word not in _STOP_WORDS and (len(word) > 1 or word in ("c", "r"))
+        }
+    )
+
+
+@lru_cache(maxsize=_NAMES_REMEMBERED)
+def normalised(text: str) -> str:
+    """Write a concept so that `Python_Functions`, `python-functions` and `python functions` are one."""
+    spaced = _CAMEL.sub(" ", unicodedata.normalize("NFKC", text))
+    return " ".join(_NAME_PART.findall(spaced.casefold())) or text.strip().casefold()
+
+
+def alike_among(wanted: Iterable[str], vocabulary: Collection[str]) -> dict[str, frozenset[str]]:
+    """Return the words of `vocabulary` that mean a wanted word, without the wanted words that none means.
+
+    Meaning enough: equal, or the same beginning (analyst, analysis).
+    """
+    by_start: dict[str, list[str]] = {word[:_STEM_CHARS]: [] for word in wanted}
+    for word in vocabulary:
+        if (start := word[:_STEM_CHARS]) in by_start:
+            by_start[start].append(word)
+    alike = {
+        word: frozenset(other for other in by_start[word[:_STEM_CHARS]] if _same_meaning(word, other))
+        for word in wanted
     }
+    return {word: others for word, others in alike.items() if others}
 
 
-class Vocabulary:
-    """The words of a catalogue, found by meaning enough: equal, or the same beginning (analyst, analysis)."""
-
-    def __init__(self, words: Iterable[str]) -> None:
-        self._by_start: dict[str, list[str]] = defaultdict(list)
-        self._words = frozenset(words)
-        for word in self._words:
-            self._by_start[word[:_STEM_CHARS]].append(word)
-
-    def like(self, word: str) -> Collection[str]:
-        """Return the catalogue's words that mean the same as `word`."""
-        alike = {word} & self._words
-        if len(word) >= _STEM_CHARS:
-            alike |= {other for other in self._by_start[word[:_STEM_CHARS]] if _same_stem(word, other)}
-        return alike
+def _same_meaning(one: str, other: str) -> bool:
+    return one == other or (len(one) >= _STEM_CHARS and _same_stem(one, other))
 
 
 def _same_stem(one: str, other: str) -> bool:
