@@ -57,10 +57,10 @@ class Cluster:
             return len(partitions)
         raise TopicMissingError(f"topic {topic!r} does not exist: run `pathstream topics create`")
 
-    async def missing(self, topics: Iterable[str]) -> list[str]:
-        """Those of the topics that do not exist."""
-        existing = (await self._client.fetch_all_metadata()).topics()
-        return sorted(set(topics) - existing)
+    async def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
+        """How many partitions each topic has; 0 for one that does not exist."""
+        cluster = await self._client.fetch_all_metadata()
+        return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in topics}
 
     async def leader(self, partition: TopicPartition) -> int:
         """The node that takes records for the partition. Raises TransactionFailedError when there is none now."""

@@ -6,7 +6,8 @@ never wait for a model. A producer is fenced by whoever starts with the same tra
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from contextlib import asynccontextmanager
 from enum import Enum, auto
 from typing import Any
 
@@ -110,8 +111,13 @@ class TransactionalProducer:
                 CoordinationType.TRANSACTION, self._id, request, lambda answer: [answer.error_code]
             )
 
-    def _deadline(self, seconds: float) -> "_Deadline":
-        return _Deadline(seconds, f"{self._id}: no answer from Kafka within {seconds:g} s")
+    @asynccontextmanager
+    async def _deadline(self, seconds: float) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError as exc:
+            raise TransactionFailedError(f"{self._id}: no answer from Kafka within {seconds:g} s") from exc
 
     async def _add_partitions(self, partitions: Iterable[TopicPartition]) -> None:
         topics: dict[str, list[int]] = defaultdict(list)
@@ -201,23 +207,6 @@ class TransactionalProducer:
             if verdict in verdicts:
                 raise error(f"{self._id}: {for_code(verdicts[verdict]).__name__} for {what}")
         return next((v for v in (_Verdict.MOVED, _Verdict.RETRY) if v in verdicts), _Verdict.OK)
-
-
-class _Deadline:
-    """asyncio.timeout whose expiry is a TransactionFailedError."""
-
-    def __init__(self, seconds: float, message: str) -> None:
-        self._timeout = asyncio.timeout(seconds)
-        self._message = message
-
-    async def __aenter__(self) -> None:
-        await self._timeout.__aenter__()
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        try:
-            await self._timeout.__aexit__(*exc_info)
-        except TimeoutError as exc:
-            raise TransactionFailedError(self._message) from exc
 
 
 def _rounds(batches: Iterable[Batch]) -> list[dict[TopicPartition, Batch]]:

@@ -189,9 +189,9 @@ class _Replay:
         if any(name == _TRUNCATED for name, _ in record.headers):
             return "its value was cut to fit the dead-letter topic; the original is at its original coordinates"
         if output.topic not in self._destinations:
-            missing = await self._cluster.missing([output.topic])
-            self._destinations[output.topic] = f"topic {output.topic!r} does not exist" if missing else None
-            if not missing:
+            exists = (await self._cluster.partition_counts([output.topic]))[output.topic] > 0
+            self._destinations[output.topic] = None if exists else f"topic {output.topic!r} does not exist"
+            if exists:
                 await self._cluster.load_limits([output.topic])
         if problem := self._destinations[output.topic]:
             return problem

@@ -55,7 +55,7 @@ class Engine:
         self._report = Report(flow.name, flow_metrics)
         self._pool = WorkerPool(flow, limits, self._report, cluster.max_message_bytes)
         self._assignment: Assignment | None = None
-        self._missing: list[str] = []
+        self._problem: str | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then finish what is in a handler, commit, and leave the group."""
@@ -82,8 +82,8 @@ class Engine:
 
     def reasons(self) -> list[str]:
         """Why the engine is not ready; empty when it is."""
-        if self._missing:
-            return [f"{self._flow.name}: topic {topic} does not exist" for topic in self._missing]
+        if self._problem is not None:
+            return [f"{self._flow.name}: {self._problem}"]
         if self._assignment is None or not self._assignment.joined:
             return [f"{self._flow.name}: not joined the group {self._flow.group_id} yet"]
         return [
@@ -128,20 +128,33 @@ class Engine:
         )
 
     async def _wait_for_topics(self, stop: asyncio.Event) -> bool:
-        """Wait until all topics exist; False when stopped before."""
-        needed = {*self._flow.sources, *self._flow.targets}
+        """Wait until all topics exist, those that are read with one partition count; False when stopped before."""
         while not stop.is_set():
-            missing = await self._cluster.missing(needed)
-            if not missing:
-                self._missing = []
+            problem = await self._topic_problem()
+            if problem is None:
+                self._problem = None
                 return True
-            if missing != self._missing:
-                self._missing = missing
-                self._report.topics_missing(missing)
+            if problem != self._problem:
+                self._problem = problem
+                self._report.topics_unusable(problem)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._limits.recovery_backoff_seconds):
                     await stop.wait()
         return False
+
+    async def _topic_problem(self) -> str | None:
+        try:
+            counts = await self._cluster.partition_counts({*self._flow.sources, *self._flow.targets})
+        except KafkaError as exc:
+            return f"Kafka does not say which topics there are: {type(exc).__name__}"
+        missing = sorted(topic for topic, count in counts.items() if not count)
+        if missing:
+            return f"topics do not exist: {', '.join(missing)}; run `pathstream topics create`"
+        read = {topic: counts[topic] for topic in self._flow.sources}
+        if len(set(read.values())) > 1:
+            listed = ", ".join(f"{topic} has {count}" for topic, count in read.items())
+            return f"topics that are read together need one partition count: {listed}; delete and create one anew"
+        return None
 
     async def _poll(self, consumer: AIOKafkaConsumer, assignment: Assignment) -> None:
         while True:

@@ -108,9 +108,9 @@ class Report:
         """The committed offset lies beyond the partition's end: the topic was made anew; it is read from its start."""
         self._log.error("task.topic_restarted", task=task.partition, topic=topic, committed=next_offset)
 
-    def topics_missing(self, topics: list[str]) -> None:
-        """The flow waits for topics that do not exist."""
-        self._log.error("topics.missing", topics=topics, remedy="pathstream topics create")
+    def topics_unusable(self, problem: str) -> None:
+        """The flow waits for topics that do not exist or do not fit together."""
+        self._log.error("topics.unusable", problem=problem)
 
     def poll_failed(self, error: Exception) -> None:
         """Kafka refused a poll."""

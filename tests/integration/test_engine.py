@@ -249,3 +249,14 @@ async def test_the_broker_goes_away_and_comes_back(lab: Lab, kafka: KafkaUnderTe
             await asyncio.sleep(FAST.transaction_timeout_seconds + 2)
         await lab.outputs_complete()
         await until(lambda: not engine.reasons(), "the worker to be ready again")
+
+
+async def test_topics_that_do_not_fit_together_are_refused_with_their_remedy(lab: Lab) -> None:
+    repartition = f"{lab.group}-repartition"
+    await lab.create(partitions=3, without=(repartition,))
+    await lab.create(partitions=2, without=tuple(topic for topic in lab.topics if topic != repartition))
+    await lab.send(5)
+    async with lab.engine() as engine:
+        await until(lambda: "one partition count" in str(engine.reasons()), "the reason on /readyz")
+        assert f"{repartition} has 2" in engine.reasons()[0]
+    assert not lab.handled

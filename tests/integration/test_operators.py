@@ -14,7 +14,7 @@ from clients.content_service_stub import ContentServiceStub
 from clients.kafka import Connection
 from consumers.topics import LEARNING_GOAL, LEARNING_GOAL_GROUP, LEARNING_PATH, dead_letter_topic
 from tests.integration.lab import Lab
-from tests.integration.test_learning_goal import goal_event
+from tests.integration.service import goal_event
 from tests.integration.workers import WorkerProcess
 from tests.kafka import KafkaTools, KafkaUnderTest, free_port
 
