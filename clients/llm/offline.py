@@ -102,7 +102,7 @@ def _untaken(step: Step, steps: Mapping[str, Step]) -> Step:
     while title in taken:
         number += 1
         title = f"{step.title} ({number})"
-    return step.titled(title)
+    return step if title == step.title else step.titled(title)
 
 
 def _plan(goal: str, level: Level, steps: Sequence[Step], time: StudyTime) -> PathPlan:

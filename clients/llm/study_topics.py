@@ -177,5 +177,10 @@ def _outline(key: str, told: tuple[Reading, ...], assessed_as: str | None) -> _O
         level=min(levels, default=None),
         prerequisites=tuple(dict.fromkeys(before for reading in told for before in reading.prerequisites)),
         words=frozenset(tokens(key)).union(*(reading.tag_words for reading in told)),
-        more_words=frozenset[str]().union(*(reading.text_words for reading in told)),
+        more_words=_union([reading.text_words for reading in told]),
     )
+
+
+def _union(sets: Sequence[frozenset[str]]) -> frozenset[str]:
+    """Unite sets; a single one is not copied, since it is remembered already."""
+    return sets[0] if len(sets) == 1 else frozenset[str]().union(*sets)
