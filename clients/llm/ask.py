@@ -62,9 +62,7 @@ async def ask(
                 call=call,
                 error=type(exc).__name__,
             )
-            request = replace(
-                prompt, instructions=prompt.instructions + _CORRECTION.format(problem=_problem(exc))
-            )
+            request = replace(prompt, instructions=prompt.instructions + _CORRECTION.format(problem=_problem(exc)))
         else:
             return Asked(value=value, model=answer.model, calls=call, usage=usage)
     raise AssertionError("the last call returns or raises")
