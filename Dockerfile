@@ -7,9 +7,10 @@ COPY clients clients
 COPY consumers consumers
 COPY producers producers
 COPY schemas schemas
-RUN useradd --system pathstream
+RUN useradd --system pathstream && install -d -o pathstream /var/lib/pathstream
 USER pathstream
-ENV HTTP_HOST=0.0.0.0
+ENV HTTP_HOST=0.0.0.0 STATE_DIR=/var/lib/pathstream
+VOLUME /var/lib/pathstream
 EXPOSE 8080
 ENTRYPOINT ["python", "-m", "consumers"]
 CMD ["run"]

@@ -15,8 +15,10 @@ from clients.clock import SystemClock
 from clients.cluster import Cluster
 from clients.content_service import ContentService
 from clients.http import open_http_client
+from clients.rocks import Memory
 from consumers.connection import connection_for
 from consumers.engine.loop import Engine
+from consumers.engine.stores import Stores
 from consumers.learning_goal import LearningGoalConsumer
 from consumers.models import build_model
 from consumers.observability import BrokerOutage, HealthServer, Metrics, configure_logging
@@ -109,6 +111,12 @@ class Worker:
             clock=SystemClock(),
             max_event_bytes=settings.max_event_bytes,
         )
+        stores = self._stack.enter_context(
+            Stores.locked(
+                settings.state_dir,
+                Memory(cache_bytes=settings.state_cache_bytes, write_buffer_bytes=settings.state_write_buffer_bytes),
+            )
+        )
         group = await self._stack.enter_async_context(asyncio.TaskGroup())
         self._stack.callback(self._stopping.set)
         engine = Engine(
@@ -117,6 +125,7 @@ class Worker:
             cluster=cluster,
             limits=limits,
             metrics=metrics,
+            stores=stores,
             group_instance_id=settings.kafka_group_instance_id,
         )
         self._engines.append(engine)

@@ -6,6 +6,8 @@ import signal
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from aiokafka import ConsumerRecord
@@ -79,7 +81,8 @@ async def run_demo(settings: Settings, *, keep: bool, console: Console | None = 
         content = await stack.enter_async_context(ContentServiceStub())
         for topic in TOPICS:
             kafka.create_topic(topic.name, partitions=PARTITIONS)
-        own = _settings_for(settings, kafka.bootstrap_servers, content.base_url)
+        state_dir = Path(stack.enter_context(TemporaryDirectory(prefix="pathstream-demo-")))
+        own = _settings_for(settings, kafka.bootstrap_servers, content.base_url, state_dir)
         console.print(demo_view.opening(own.provider, kafka.bootstrap_servers))
         await stack.enter_async_context(Worker(own))
         connection = connection_for(own)
@@ -99,7 +102,7 @@ async def run_demo(settings: Settings, *, keep: bool, console: Console | None = 
     return 1 if outcome.problem() else 0
 
 
-def _settings_for(settings: Settings, bootstrap_servers: str, content_url: str) -> Settings:
+def _settings_for(settings: Settings, bootstrap_servers: str, content_url: str, state_dir: Path) -> Settings:
     """The user's settings, pointed at what the demo brought along."""
     return settings.model_copy(
         update={
@@ -108,6 +111,7 @@ def _settings_for(settings: Settings, bootstrap_servers: str, content_url: str) 
             "kafka_group_instance_id": None,
             "content_service_base_url": content_url,
             "content_service_secret": None,
+            "state_dir": state_dir,
             "http_host": "127.0.0.1",
             "http_port": 0,
         }

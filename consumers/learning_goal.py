@@ -2,26 +2,45 @@
 
 import asyncio
 from collections.abc import Awaitable
+from functools import partial
 from typing import TypeVar
 
 import structlog
+from pydantic import BaseModel
 
-from agents.learning_path import LearningPathAgent, PathResult
+from agents.learning_path import LearningPathAgent
 from agents.profile import profile_of, recommendations_for
 from clients.clock import Clock
 from clients.content_service import ContentService
 from clients.llm.study_texts import wished_topics
-from consumers.engine.flow import Context, Flow
+from consumers.engine.context import Context, Emission
+from consumers.engine.flow import Flow
 from consumers.observability import log_events
 from consumers.topics import LEARNING_GOAL, LEARNING_GOAL_GROUP, LEARNING_PATH, PATH_PROGRESS
 from schemas import codec
+from schemas.decisions import PathPlan
 from schemas.errors import ContentServiceError, EventError, OutputTooLargeError
 from schemas.events import LearningGoalEvent
-from schemas.outputs import LearningPathRecord, PathProgressRecord, Resource
+from schemas.outputs import LearningPathRecord, PathProgressRecord, ProgressStatus, Resource
 
 Value = TypeVar("Value")
 
 _log = structlog.get_logger("pathstream.learning_goal")
+
+
+class Offer(BaseModel):
+    """What the content service has for the learner; None for what it did not give."""
+
+    resources: list[Resource] | None
+    mastery: dict[str, float] | None
+
+
+class PlannedPath(BaseModel):
+    """A path and who planned it."""
+
+    plan: PathPlan
+    generated_by: str
+    degraded: bool
 
 
 class LearningGoalConsumer:
@@ -46,6 +65,7 @@ class LearningGoalConsumer:
             decode=self.decode,
             handle=self.handle,
             give_up=self.give_up,
+            stateful=True,
         )
 
     def decode(self, value: bytes | None) -> LearningGoalEvent:
@@ -60,53 +80,57 @@ class LearningGoalConsumer:
 
     async def handle(self, event: LearningGoalEvent, context: Context) -> None:
         """Make the learner's path. What the content service withholds is gone on without, marked as degraded."""
-        event_id, learner_id = context.identity
+        event_id, _ = context.identity
         _log.info(log_events.LEARNING_GOAL_PROCESSING, event_id=event_id)
-        async with asyncio.TaskGroup() as reads:
-            resources_read = reads.create_task(_or_none(self._content.get_available_resources(learner_id)))
-            mastery_read = reads.create_task(_or_none(self._content.get_user_mastery_score(learner_id)))
-        resources, mastery = resources_read.result(), mastery_read.result()
-        goal = event.event_data
-        result = await self._agent.generate_learning_path(
-            goal=goal.learning_goal,
-            current_level=goal.current_level,
-            preferences=goal.preferences,
-            available_time=goal.available_time,
-            resources=resources or [],
-            mastery=mastery or {},
+        offer = await context.step(
+            "offer", partial(self._read_offer, context), into=Offer, emits=[self._progress(context, 30, "offer_read")]
         )
-        context.degraded = result.degraded or resources is None or mastery is None
-        self._emit_path(event, context, result, resources or [], mastery or {})
-        self._emit_progress(context, "completed", 100, "path_created")
+        planned = await context.step(
+            "plan", partial(self._plan, event, offer), into=PlannedPath, emits=[self._progress(context, 90, "planned")]
+        )
+        context.degraded = planned.degraded or offer.resources is None or offer.mastery is None
+        self._emit_path(event, context, offer, planned)
+        context.emit(*self._progress(context, 100, "path_created", "completed"))
         _log.info(
             log_events.LEARNING_PATH_PUBLISHED,
             event_id=event_id,
-            generated_by=result.generated_by,
+            generated_by=planned.generated_by,
             degraded=context.degraded,
         )
 
     def give_up(self, event: LearningGoalEvent, context: Context) -> None:
         """Tell whoever waits for the path that it does not come; the event itself becomes a dead letter."""
         _log.error(log_events.LEARNING_GOAL_FAILED, event_id=event.event_id)
-        self._emit_progress(context, "failed", 0, "failed")
+        context.emit(*self._progress(context, 0, "failed", "failed"))
 
-    def _emit_path(
-        self,
-        event: LearningGoalEvent,
-        context: Context,
-        result: PathResult,
-        resources: list[Resource],
-        mastery: dict[str, float],
-    ) -> None:
-        source_event_id, learner_id = context.identity
-        event_id = context.output_id(LEARNING_PATH)
+    async def _read_offer(self, context: Context) -> Offer:
+        _, learner_id = context.identity
+        async with asyncio.TaskGroup() as reads:
+            resources = reads.create_task(_or_none(self._content.get_available_resources(learner_id)))
+            mastery = reads.create_task(_or_none(self._content.get_user_mastery_score(learner_id)))
+        return Offer(resources=resources.result(), mastery=mastery.result())
+
+    async def _plan(self, event: LearningGoalEvent, offer: Offer) -> PlannedPath:
         goal = event.event_data
+        result = await self._agent.generate_learning_path(
+            goal=goal.learning_goal,
+            current_level=goal.current_level,
+            preferences=goal.preferences,
+            available_time=goal.available_time,
+            resources=offer.resources or [],
+            mastery=offer.mastery or {},
+        )
+        return PlannedPath(plan=result.plan, generated_by=result.generated_by, degraded=result.degraded)
+
+    def _emit_path(self, event: LearningGoalEvent, context: Context, offer: Offer, planned: PlannedPath) -> None:
+        source_event_id, learner_id = context.identity
+        resources, mastery, goal = offer.resources or [], offer.mastery or {}, event.event_data
         record = LearningPathRecord(
-            event_id=event_id,
+            event_id=context.output_id(LEARNING_PATH),
             source_event_id=source_event_id,
             user_id=learner_id,
             learning_goal=goal.learning_goal,
-            learning_path=result.plan,
+            learning_path=planned.plan,
             mastery_scores=mastery,
             available_resources=resources,
             available_resources_truncated=False,
@@ -119,27 +143,25 @@ class LearningGoalConsumer:
                 wishes=wished_topics(goal.preferences),
             ),
             generated_at=self._clock.now(),
-            generated_by=result.generated_by,
+            generated_by=planned.generated_by,
             degraded=context.degraded,
         )
         try:
-            context.emit(LEARNING_PATH, record, event_id=event_id)
+            context.emit(LEARNING_PATH, record, place=LEARNING_PATH)
         except OutputTooLargeError:
-            context.emit(LEARNING_PATH, _only_resources_in_use(record), event_id=event_id)
+            context.emit(LEARNING_PATH, _only_resources_in_use(record), place=LEARNING_PATH)
 
-    def _emit_progress(self, context: Context, status: str, percent: int, stage: str) -> None:
+    def _progress(self, context: Context, percent: int, stage: str, status: ProgressStatus = "processing") -> Emission:
         source_event_id, learner_id = context.identity
-        record = PathProgressRecord.model_validate(
-            {
-                "job_id": source_event_id,
-                "user_id": learner_id,
-                "status": status,
-                "progress": percent,
-                "stage": stage,
-                "at": self._clock.now(),
-            }
+        record = PathProgressRecord(
+            job_id=source_event_id,
+            user_id=learner_id,
+            status=status,
+            progress=percent,
+            stage=stage,
+            at=self._clock.now(),
         )
-        context.emit(PATH_PROGRESS, record, event_id=context.output_id(f"{PATH_PROGRESS}:{stage}"))
+        return Emission(PATH_PROGRESS, record, f"{PATH_PROGRESS}:{stage}")
 
 
 async def _or_none(read: Awaitable[Value]) -> Value | None:

@@ -53,6 +53,10 @@ class Settings(BaseSettings):
     commit_interval_ms: int = Field(default=100, ge=1)
     shutdown_seconds: float = Field(default=30.0, ge=0)
 
+    state_dir: Path = Path(".state")
+    state_cache_bytes: int = Field(default=64 * 2**20, ge=2**20)
+    state_write_buffer_bytes: int = Field(default=24 * 2**20, ge=2**20)
+
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65535)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

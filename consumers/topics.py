@@ -1,8 +1,10 @@
 """The topics this version of the service reads and writes (contracts), for whoever creates or names them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from consumers.engine.names import REPARTITION_SUFFIX, SEEN_SECONDS, SEEN_SUFFIX, STATE_SUFFIX
 from producers.dead_letter import SUFFIX
 
 LEARNING_GOAL: Final = "learning_goal"
@@ -19,11 +21,6 @@ def dead_letter_topic(input_topic: str) -> str:
     return f"{input_topic}{SUFFIX}"
 
 
-def repartition_topic(group: str) -> str:
-    """Where a group forwards records whose key is not the learner's id."""
-    return f"{group}-repartition"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicSpec:
     """One topic. `like` names the topic whose partition count it must share."""
@@ -32,6 +29,24 @@ class TopicSpec:
     role: TopicRole
     key: str
     like: str | None = None
+    config: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+_STATE_CONFIG: Final = {"cleanup.policy": "compact"}
+_SEEN_CONFIG: Final = {"cleanup.policy": "compact,delete", "retention.ms": str(SEEN_SECONDS * 1000)}
+
+
+def internal_topics(group: str, like: str) -> tuple[TopicSpec, ...]:
+    """A group's own topics: with the partition count of its input `like`, written and read by the group alone."""
+
+    def internal(suffix: str, config: Mapping[str, str]) -> TopicSpec:
+        return TopicSpec(name=group + suffix, role="internal", key="user id", like=like, config=config)
+
+    return (
+        internal(REPARTITION_SUFFIX, {}),
+        internal(STATE_SUFFIX, _STATE_CONFIG),
+        internal(SEEN_SUFFIX, _SEEN_CONFIG),
+    )
 
 
 TOPICS: Final = (
@@ -39,5 +54,5 @@ TOPICS: Final = (
     TopicSpec(name=LEARNING_PATH, role="output", key="user id"),
     TopicSpec(name=PATH_PROGRESS, role="output", key="user id"),
     TopicSpec(name=dead_letter_topic(LEARNING_GOAL), role="dead letters", key="the input's key"),
-    TopicSpec(name=repartition_topic(LEARNING_GOAL_GROUP), role="internal", key="user id", like=LEARNING_GOAL),
+    *internal_topics(LEARNING_GOAL_GROUP, like=LEARNING_GOAL),
 )

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from enum import Enum, auto
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka import TopicPartition
 from aiokafka.client import CoordinationType
@@ -26,6 +26,8 @@ from aiokafka.protocol.transaction import (
 from clients.cluster import Cluster
 from producers.output import Batch
 from schemas.errors import FencedError, RecordRefusedError, TopicMissingError, TransactionFailedError
+
+Value = TypeVar("Value")
 
 _ALL_REPLICAS = -1
 _COMMIT = True
@@ -88,8 +90,10 @@ class TransactionalProducer:
 
     async def commit(
         self, batches: Iterable[Batch], offsets: Mapping[TopicPartition, tuple[int, str]], group_id: str
-    ) -> None:
+    ) -> dict[TopicPartition, int]:
         """Send the batches and commit the offsets (with their metadata) in one transaction.
+
+        Gives the offset after the last record of each partition, where the broker told it.
 
         1. register the partitions that records go to;
         2. send the records and wait for every one of them;
@@ -99,17 +103,18 @@ class TransactionalProducer:
         Raises FencedError when the id has another producer by now, TransactionFailedError when the outcome is
         unknown. Both mean: start again and look at the committed offsets.
         """
-        rounds = _rounds(batches)
+        rounds, ends = _rounds(batches), dict[TopicPartition, int]()
         async with self._deadline(self._timeout):
             if rounds:
                 await self._add_partitions(rounds[0])
             for batch_of in rounds:
-                await self._produce(batch_of)
+                ends |= await self._produce(batch_of)
             await self._add_offsets(offsets, group_id)
             request = EndTxnRequest(self._id, self._producer_id, self._epoch, _COMMIT)
             await self._ask_coordinator(
                 CoordinationType.TRANSACTION, self._id, request, lambda answer: [answer.error_code]
             )
+        return ends
 
     @asynccontextmanager
     async def _deadline(self, seconds: float) -> AsyncIterator[None]:
@@ -155,8 +160,9 @@ class TransactionalProducer:
                 self._cluster.forget_coordinator(kind, key)
             await asyncio.sleep(_BACKOFF_SECONDS)
 
-    async def _produce(self, batches: Mapping[TopicPartition, Batch]) -> None:
-        """Send one batch per partition, to all leaders at once, until every one is written."""
+    async def _produce(self, batches: Mapping[TopicPartition, Batch]) -> dict[TopicPartition, int]:
+        """Send one batch per partition, to all leaders at once, until every one is written; gives their ends."""
+        ends: dict[TopicPartition, int] = {}
         waiting = {partition: self._seal(partition, batch) for partition, batch in batches.items()}
         while waiting:
             by_leader: dict[int, dict[TopicPartition, bytes]] = defaultdict(dict)
@@ -164,11 +170,14 @@ class TransactionalProducer:
                 by_leader[await self._cluster.leader(partition)][partition] = data
             sends = [self._send_to_leader(node, part) for node, part in by_leader.items()]
             written = await (sends[0] if len(sends) == 1 else _together(sends))
-            for partition in written:
+            for partition, offset in written:
                 del waiting[partition]
+                if offset >= 0:  # a broker that had the batch already may not know its offset any more
+                    ends[partition] = offset + batches[partition].records
             if waiting:
                 await asyncio.sleep(_BACKOFF_SECONDS)
                 await self._cluster.refresh()
+        return ends
 
     def _seal(self, partition: TopicPartition, batch: Batch) -> bytes:
         sequence = self._sequences.get(partition, 0)
@@ -176,8 +185,10 @@ class TransactionalProducer:
         batch.builder.set_producer_state(self._producer_id, self._epoch, sequence)
         return bytes(batch.builder.build())
 
-    async def _send_to_leader(self, node: int, batches: Mapping[TopicPartition, bytes]) -> list[TopicPartition]:
-        """The partitions whose batch is written; the others are to be sent again."""
+    async def _send_to_leader(
+        self, node: int, batches: Mapping[TopicPartition, bytes]
+    ) -> list[tuple[TopicPartition, int]]:
+        """The partitions whose batch is written, with its offset; the others are to be sent again."""
         topics: dict[str, list[tuple[int, bytes]]] = defaultdict(list)
         for partition, data in batches.items():
             topics[partition.topic].append((partition.partition, data))
@@ -189,7 +200,7 @@ class TransactionalProducer:
                 raise TransactionFailedError(f"{self._id}: {exc!r}") from exc
             return []
         return [
-            TopicPartition(topic, entry[0])
+            (TopicPartition(topic, entry[0]), entry[2])
             for topic, entries in answer.topics
             for entry in entries
             if self._judge([entry[1]], topic) is _Verdict.OK
@@ -226,11 +237,11 @@ def _partition_codes(answer: Any) -> list[int]:
     return [code for _, partitions in answer.errors for _, code in partitions]
 
 
-async def _together(sends: Iterable[Coroutine[Any, Any, list[TopicPartition]]]) -> list[TopicPartition]:
+async def _together(sends: Iterable[Coroutine[Any, Any, list[Value]]]) -> list[Value]:
     """Await all; the first error, if any, as itself."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(send) for send in sends]
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
-    return [partition for task in tasks for partition in task.result()]
+    return [value for task in tasks for value in task.result()]

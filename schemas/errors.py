@@ -16,6 +16,7 @@ PathstreamError
 │   ├── ContentServiceUnavailableError   refused, 5xx, silent, not JSON   (retriable)
 │   └── ContentServiceDeniedError        401, 403
 ├── OutputTooLargeError            a result that no topic of ours would take
+├── StoreError                     the local copy of a task's state failed: it is rebuilt      (retriable)
 └── TransactionError               a checkpoint did not get through
     ├── FencedError                the task has another owner, or its transaction timed out
     └── TransactionFailedError     perhaps committed, perhaps not: look, then go on   (retriable)
@@ -137,6 +138,12 @@ class ContentServiceDeniedError(ContentServiceError):
 
 class OutputTooLargeError(PathstreamError):
     """A result larger than its topic's `max.message.bytes`, after everything optional was cut."""
+
+
+class StoreError(PathstreamError):
+    """The store on disk cannot be opened, read or written; what it held is in Kafka."""
+
+    retriable = True
 
 
 class TransactionError(PathstreamError):

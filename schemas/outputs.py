@@ -59,13 +59,16 @@ class LearningPathRecord(OutputModel):
     degraded: bool
 
 
+ProgressStatus = Literal["pending", "processing", "completed", "failed"]
+
+
 class PathProgressRecord(OutputModel):
     """How far the making of a path is; topic `path_progress`, key = the learner's id (seed 001)."""
 
     job_id: str
     user_id: str
     competency_target_name: str | None = None
-    status: Literal["pending", "processing", "completed", "failed"]
+    status: ProgressStatus
     progress: int = Field(ge=0, le=100)
     stage: str
     at: datetime

@@ -69,7 +69,8 @@ async def _create_missing(connection: Connection, new: dict[TopicSpec, int], rep
         response = await admin.create_topics(
             [
                 NewTopic(name=spec.name, num_partitions=count, replication_factor=replication_factor,
-                         replica_assignments={} if replication_factor == _BROKERS_DEFAULT else None)
+                         replica_assignments={} if replication_factor == _BROKERS_DEFAULT else None,
+                         topic_configs=dict(spec.config))
                 for spec, count in new.items()
             ]
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -16,8 +17,9 @@ from consumers.engine.limits import Limits
 from consumers.engine.offsets import Position, UnknownProgressError, decode
 from consumers.engine.partition import Lane, Task, TaskState
 from consumers.engine.report import Report
+from consumers.engine.restorer import Restorer
 from producers.transaction import TransactionalProducer
-from schemas.errors import FencedError, RecordRefusedError, TransactionFailedError
+from schemas.errors import FencedError, RecordRefusedError, StoreError, TransactionFailedError
 
 
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
@@ -38,6 +40,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         report: Report,
         group: asyncio.TaskGroup,
         submit: Callable[[Lane], None],
+        restorer: Restorer | None,
     ) -> None:
         self._flow = flow
         self._consumer = consumer
@@ -47,6 +50,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         self._report = report
         self._group = group
         self._submit = submit
+        self._restorer = restorer
         self._tasks: dict[int, Task] = {}
         self._checkpointers: dict[int, Checkpointer] = {}
         self._drivers: dict[int, asyncio.Task[None]] = {}
@@ -120,6 +124,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
     def _close(self, task: Task) -> None:
         task.drop()
         task.move_to(TaskState.CLOSED)
+        if self._restorer is not None:
+            self._restorer.leave(task)
 
     async def _drive(self, task: Task) -> None:
         """Open the task and checkpoint it while it is ours; after a failure, open it again."""
@@ -132,6 +138,9 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
                 task.problem = "fenced; rejoining the group"
                 task.move_to(TaskState.SUSPENDED)
                 request_rejoin(self._consumer)
+            except StoreError as exc:
+                self._forget_store(task)
+                await self._recover(task, exc)
             except (TransactionFailedError, KafkaError, UnknownProgressError, TimeoutError) as exc:
                 await self._recover(task, exc)
 
@@ -153,7 +162,9 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         positions = await self._committed(task)
         resumed = task.resume(positions)
         if not resumed:
-            task.reset(positions)
+            task.drop()
+            tables = await self._restorer.restore(task) if self._restorer is not None else None
+            task.reset(positions, tables)
         for source, progress in task.sources.items():
             if (next_fetch := progress.next_fetch) is not None:
                 self._consumer.seek(source, next_fetch)
@@ -164,6 +175,12 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         parked, task.parked = task.parked, []
         for lane in parked:
             self._submit(lane)
+
+    def _forget_store(self, task: Task) -> None:
+        """The store failed: what it should hold is in Kafka, so the task starts from there."""
+        task.committed = None
+        if self._restorer is not None:
+            self._restorer.close(task)
 
     async def _committed(self, task: Task) -> dict[TopicPartition, Position]:
         async with asyncio.timeout(self._limits.request_timeout_seconds):
@@ -211,4 +228,5 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
             task.move_to(TaskState.OPENING)
         await asyncio.sleep(self._limits.recovery_backoff_seconds)
         if isinstance(error, RecordRefusedError):
-            await self._cluster.load_limits(self._flow.targets)
+            with suppress(KafkaError):
+                await self._cluster.load_limits(self._flow.targets)

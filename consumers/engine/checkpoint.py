@@ -51,13 +51,10 @@ class Checkpointer:
             self._report.held_back(task, longest)
             return False
         started_at = time.perf_counter()
-        task.begin(attempt)
-        counts = {topic: await self._cluster.partition_count(topic) for topic in {o.topic for o in attempt.outputs}}
-        batches = build_batches(
-            attempt.outputs, partition_count=counts.__getitem__, max_bytes=self._cluster.max_message_bytes
-        )
-        await self._producer.commit(batches, attempt.offsets, self._group_id)
-        task.confirm()
+        records = [*attempt.outputs, *task.begin(attempt)]
+        counts = {topic: await self._cluster.partition_count(topic) for topic in {r.topic for r in records}}
+        batches = build_batches(records, partition_count=counts.__getitem__, max_bytes=self._cluster.max_message_bytes)
+        task.confirm(await self._producer.commit(batches, attempt.offsets, self._group_id))
         task.problem = None
         self._report.checkpoint(task, len(attempt.outputs), time.perf_counter() - started_at)
         return True

@@ -3,12 +3,15 @@
 import random
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from consumers.engine.flow import Context, Flow
+from consumers.engine.context import Context
+from consumers.engine.event import Event
+from consumers.engine.flow import Flow
 from consumers.engine.limits import Limits
-from consumers.engine.partition import Entry
+from consumers.engine.partition import Entry, Lane
 from consumers.engine.repartition import forward
+from consumers.engine.seen import remember, was_seen
 from producers.dead_letter import SUFFIX, Failure, dead_letter
 from producers.output import Output
 from schemas.errors import EventError, OutputTooLargeError, PathstreamError
@@ -17,10 +20,10 @@ _ATTEMPTS_AT_A_BUG = 2
 
 
 class Done(NamedTuple):
-    """The event is handled."""
+    """The event is handled, or was before, or is on its way to where it belongs."""
 
     outputs: list[Output]
-    forwarded: bool = False
+    name: Literal["done", "degraded", "duplicate", "forwarded"] = "done"
 
 
 class Retry(NamedTuple):
@@ -40,8 +43,9 @@ class DeadLetter(NamedTuple):
 Outcome = Done | Retry | DeadLetter
 
 
-async def attempt(flow: Flow[Any], entry: Entry, context: Context, limits: Limits) -> Outcome:
-    """Handle one event once, and say what follows. Cancellation passes through, nothing else does."""
+async def attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits) -> Outcome:
+    """Handle a lane's head once, and say what follows. Cancellation passes through, nothing else does."""
+    entry = lane.entries[0]
     if not entry.attempts:
         entry.first_attempt_at = time.monotonic()
     entry.attempts += 1
@@ -50,18 +54,33 @@ async def attempt(flow: Flow[Any], entry: Entry, context: Context, limits: Limit
         event = flow.decode(entry.record.value)
         context.identify(event)
         if entry.record.key != event.user_id.encode() and entry.record.topic != flow.repartition_topic:
-            return Done([forward(entry.record, context.identity[1], flow.repartition_topic)], forwarded=True)
+            return Done([forward(entry.record, context.identity[1], flow.repartition_topic)], "forwarded")
+        seen = lane.task.seen
+        if seen is not None and event.event_id and was_seen(seen, event.user_id, event.event_id):
+            return Done([], "duplicate")
         await flow.handle(event, context)
-    except Exception as error:  # noqa: BLE001 - the only broad handler: a bug in a flow must not stop the others
+        if seen is not None and event.event_id and not lane.stale:
+            remember(seen, event.user_id, event.event_id)
+    except Exception as error:  # noqa: BLE001 - a bug in a flow must not stop the others
         elapsed = time.monotonic() - entry.first_attempt_at
         delay = retry_delay(error, attempts=entry.attempts, elapsed=elapsed, limits=limits)
         if delay is not None:
             return Retry(error, delay)
-        context.outputs.clear()
-        if event is not None and flow.give_up is not None:
-            flow.give_up(event, context)
-        return DeadLetter(error, [_letter(flow, entry, context, error), *context.outputs])
-    return Done(context.outputs)
+        return DeadLetter(error, [_letter(flow, entry, context, error), *_last_words(flow, event, context)])
+    return Done(context.outputs, "degraded" if context.degraded else "done")
+
+
+def _last_words(flow: Flow[Any], event: Event | None, context: Context) -> list[Output]:
+    """What the flow has to say of an event that is given up; a bug in that costs those words, not the dead letter."""
+    context.outputs.clear()
+    context.writes.clear()
+    if event is None or flow.give_up is None:
+        return []
+    try:
+        flow.give_up(event, context)
+    except Exception:  # noqa: BLE001 - the dead letter tells what went wrong first
+        return []
+    return context.outputs
 
 
 def retry_delay(

@@ -16,6 +16,8 @@ from consumers.engine.flow import Flow
 from consumers.engine.limits import Limits
 from consumers.engine.partition import Task, TaskState
 from consumers.engine.report import Report
+from consumers.engine.restorer import Restorer
+from consumers.engine.stores import Stores
 from consumers.engine.workers import WorkerPool
 from consumers.observability import Metrics
 
@@ -37,8 +39,10 @@ class Engine:
         cluster: Cluster,
         limits: Limits,
         metrics: Metrics,
+        stores: Stores | None = None,
         group_instance_id: str | None = None,
     ) -> None:
+        """A stateful flow needs `stores`."""
         self._flow = flow
         self._connection = connection
         self._cluster = cluster
@@ -53,6 +57,9 @@ class Engine:
             tasks={state.name.lower(): partial(self._count, state) for state in TaskState},
         )
         self._report = Report(flow.name, flow_metrics)
+        if flow.stateful and stores is None:
+            raise ValueError(f"flow {flow.name} is stateful and has nowhere to keep its state")
+        self._restorer = Restorer(flow, stores, connection, self._report) if flow.stateful and stores else None
         self._pool = WorkerPool(flow, limits, self._report, cluster.max_message_bytes)
         self._assignment: Assignment | None = None
         self._problem: str | None = None
@@ -76,6 +83,8 @@ class Engine:
                 assignment.close()
                 self._pool.stop()
         finally:
+            if self._restorer is not None:
+                self._restorer.close_all()
             with contextlib.suppress(TimeoutError, KafkaError):
                 async with asyncio.timeout(self._limits.request_timeout_seconds):
                     await consumer.stop()
@@ -125,6 +134,7 @@ class Engine:
             report=self._report,
             group=group,
             submit=self._pool.submit,
+            restorer=self._restorer,
         )
 
     async def _wait_for_topics(self, stop: asyncio.Event) -> bool:
@@ -150,7 +160,7 @@ class Engine:
         missing = sorted(topic for topic, count in counts.items() if not count)
         if missing:
             return f"topics do not exist: {', '.join(missing)}; run `pathstream topics create`"
-        read = {topic: counts[topic] for topic in self._flow.sources}
+        read = {topic: counts[topic] for topic in (*self._flow.sources, *self._flow.changelogs)}
         if len(set(read.values())) > 1:
             listed = ", ".join(f"{topic} has {count}" for topic, count in read.items())
             return f"topics that are read together need one partition count: {listed}; delete and create one anew"

@@ -2,17 +2,22 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from types import MappingProxyType
 from typing import Any
 
 from aiokafka import ConsumerRecord, TopicPartition
 
 from consumers.engine.buffer import Buffer
 from consumers.engine.offsets import Position, Progress
+from consumers.engine.table import Changes, Table
 from producers.output import Output
 from schemas.ids import Epoch
+
+NO_CHANGES: Changes = MappingProxyType({})
+NO_ENDS: Mapping[TopicPartition, int] = MappingProxyType({})
 
 
 class TaskState(Enum):
@@ -42,7 +47,7 @@ _NEXT = {
 class Entry:
     """An accepted record until it is finished."""
 
-    __slots__ = ("attempts", "first_attempt_at", "progress", "record", "size", "slot")
+    __slots__ = ("attempts", "first_attempt_at", "journal", "progress", "record", "size", "slot")
 
     def __init__(self, progress: Progress, slot: int, record: ConsumerRecord[Any, Any], size: int) -> None:
         self.progress = progress
@@ -51,6 +56,7 @@ class Entry:
         self.size = size
         self.attempts = 0
         self.first_attempt_at = 0.0
+        self.journal: set[bytes] = set()
 
 
 class Lane:
@@ -90,6 +96,8 @@ class Task:
         self.sources = {TopicPartition(topic, partition): Progress() for topic in topics}
         self.lanes: dict[bytes | None, Lane] = {}
         self.parked: list[Lane] = []
+        self.data: Table | None = None
+        self.seen: Table | None = None
         self.outputs: list[Output] = []
         self.attempt: Attempt | None = None
         self.committed: dict[TopicPartition, tuple[int, str]] | None = None
@@ -132,9 +140,19 @@ class Task:
             self.dirty.set()
         return ready
 
-    def finish(self, lane: Lane, outputs: Sequence[Output]) -> bool:
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The task's state: nothing for a flow that keeps none."""
+        return tuple(table for table in (self.data, self.seen) if table is not None)
+
+    def finish(self, lane: Lane, outputs: Sequence[Output], writes: Changes = NO_CHANGES) -> bool:
         """The lane's head is done, with these results. Whether the lane has more to do."""
         entry = lane.entries.popleft()
+        if self.data is not None:
+            for key, value in writes.items():
+                self.data.put(key, value)
+            for key in entry.journal:
+                self.data.withdraw(key)
         entry.progress.finish(entry.slot)
         if outputs:
             self.outputs.extend(outputs)
@@ -165,21 +183,33 @@ class Task:
             for source, progress in self.sources.items()
             if progress.changed or (self.attempt and source in self.attempt.offsets)
         }
+        if not changed and (outputs or any(table.dirty for table in self.tables)):
+            changed = self._same_position(marker)  # finished steps of unfinished events
         return Attempt(outputs=outputs, offsets=changed)
 
-    def begin(self, attempt: Attempt) -> None:
-        """The attempt is on its way; from now on results belong to the next one."""
+    def _same_position(self, marker: str) -> dict[TopicPartition, tuple[int, str]]:
+        """A position that has not moved, under a new marker: every checkpoint has to leave one."""
+        for source, progress in self.sources.items():
+            if progress.next_fetch is not None:
+                return {source: progress.encode(marker)}
+        raise RuntimeError("a task without a position cannot have work to commit")
+
+    def begin(self, attempt: Attempt) -> list[Output]:
+        """The attempt is on its way; from now on results belong to the next one. Gives its changelog records."""
         self.attempt = attempt
         self.outputs = []
         for source in attempt.offsets:
             self.sources[source].changed = False
         self.dirty.clear()
+        return [record for table in self.tables for record in table.begin()]
 
-    def confirm(self) -> None:
-        """The attempt is committed."""
+    def confirm(self, ends: Mapping[TopicPartition, int] = NO_ENDS) -> None:
+        """The attempt is committed; `ends` are the offsets after what it wrote, where known. Raises StoreError."""
         if self.attempt is not None:
             self.committed = (self.committed or {}) | self.attempt.offsets
         self.attempt = None
+        for table in self.tables:
+            table.confirm(ends.get(table.changelog))
 
     def resume(self, positions: dict[TopicPartition, Position]) -> bool:
         """Go on with what is in memory, if nobody else committed since; tells whether that was possible.
@@ -198,9 +228,10 @@ class Task:
             return True
         return False
 
-    def reset(self, positions: dict[TopicPartition, Position]) -> None:
-        """Start from the committed positions; whatever was in memory is dropped."""
+    def reset(self, positions: dict[TopicPartition, Position], tables: tuple[Table, Table] | None) -> None:
+        """Start from the committed positions and state; whatever was in memory is dropped."""
         self.drop()
+        self.data, self.seen = tables if tables is not None else (None, None)
         self.committed = {source: (position.next_offset, position.metadata) for source, position in positions.items()}
         self.sources = {
             source: Progress(positions[source].next_offset, positions[source].done)
@@ -215,7 +246,9 @@ class Task:
         for lane in self.lanes.values():
             if lane.worker is not None:
                 lane.worker.cancel()
-        self.lanes, self.parked, self.outputs, self.attempt = {}, [], [], None
+        self.lanes, self.parked, self.outputs, self.attempt, self.committed = {}, [], [], None, None
+        for table in self.tables:
+            table.drop()
         self._buffer.release(self._buffered_bytes)
         self._buffered_bytes = 0
         self.dirty.clear()

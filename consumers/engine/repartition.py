@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 from aiokafka import ConsumerRecord
 
+from consumers.engine.names import REPARTITION_SUFFIX
 from producers.output import Headers, Output
 from schemas.ids import Coordinates, LearnerId
-
-SUFFIX = "-repartition"
 
 _PREFIX = "pathstream-origin-"
 _TOPIC = f"{_PREFIX}topic"
@@ -49,7 +48,7 @@ def forward(record: ConsumerRecord[Any, Any], learner_id: LearnerId, topic: str)
 
 def origin_of(record: ConsumerRecord[Any, Any]) -> Origin:
     """The record as it first stood: here, or where it was forwarded from."""
-    if not record.topic.endswith(SUFFIX):
+    if not record.topic.endswith(REPARTITION_SUFFIX):
         at = Coordinates(topic=record.topic, partition=record.partition, offset=record.offset)
         return Origin(at, record.key, record.timestamp, record.timestamp_type, list(record.headers))
     was = {name: value for name, value in record.headers if name.startswith(_PREFIX)}

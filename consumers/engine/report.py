@@ -1,12 +1,12 @@
 """What the engine says of itself: one log line per event, one per change of a task; never a payload."""
 
 import logging
-from typing import Any, Literal, assert_never
+from typing import Any, assert_never
 
 import structlog
 
+from consumers.engine.context import Context
 from consumers.engine.failure import DeadLetter, Done, Outcome, Retry
-from consumers.engine.flow import Context
 from consumers.engine.partition import Entry, Task
 from consumers.observability import FlowMetrics
 from schemas.errors import PathstreamError, error_code
@@ -25,10 +25,9 @@ class Report:
         """One attempt at an event came to an end."""
         match outcome:
             case Done():
-                name = _name(outcome, context)
-                self._metrics.event(name, seconds)
+                self._metrics.event(outcome.name, seconds)
                 if self._each_event:
-                    self._log.info("event", outcome=name, **self._fields(entry, context, seconds))
+                    self._log.info("event", outcome=outcome.name, **self._fields(entry, context, seconds))
             case Retry():
                 self._metrics.retry()
                 fields = self._fields(entry, context, seconds)
@@ -112,15 +111,17 @@ class Report:
         """The flow waits for topics that do not exist or do not fit together."""
         self._log.error("topics.unusable", problem=problem)
 
+    def restored(self, task: Task, topic: str, records: int, seconds: float) -> None:
+        """A task's store is up to date with its changelog."""
+        self._log.info("task.restored", task=task.partition, topic=topic, records=records, seconds=round(seconds, 2))
+
+    def store_wiped(self, task: Task, topic: str, reason: str) -> None:
+        """A task's store cannot be brought up to date and is built anew."""
+        self._log.warning("task.store_wiped", task=task.partition, topic=topic, reason=reason)
+
     def poll_failed(self, error: Exception) -> None:
         """Kafka refused a poll."""
         self._log.error("poll.failed", error=_describe(error))
-
-
-def _name(outcome: Done, context: Context) -> Literal["done", "degraded", "forwarded"]:
-    if outcome.forwarded:
-        return "forwarded"
-    return "degraded" if context.degraded else "done"
 
 
 def _describe(error: Exception) -> str:

@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, assert_never
 
+from consumers.engine.context import Context
 from consumers.engine.failure import DeadLetter, Done, Outcome, Retry, attempt
-from consumers.engine.flow import Context, Flow
+from consumers.engine.flow import Flow
 from consumers.engine.limits import Limits
 from consumers.engine.partition import Lane, TaskState
 from consumers.engine.report import Report
@@ -90,12 +91,12 @@ class WorkerPool:
     async def _handle(self, lane: Lane, me: asyncio.Task[None]) -> None:
         """One attempt at the lane's head."""
         task, entry = lane.task, lane.entries[0]
-        context = Context(entry.record, self._max_bytes)
+        context = Context(lane, self._max_bytes, self._flow.version)
         lane.worker = me
         task.started()
         started_at = time.perf_counter()
         try:
-            outcome = await attempt(self._flow, entry, context, self._limits)
+            outcome = await attempt(self._flow, lane, context, self._limits)
         except asyncio.CancelledError:
             if not lane.stale or me.uncancel():
                 raise
@@ -106,12 +107,12 @@ class WorkerPool:
         if lane.stale:
             return
         self._report.attempt(entry, context, outcome, time.perf_counter() - started_at)
-        self._settle(lane, outcome)
+        self._settle(lane, outcome, context)
 
-    def _settle(self, lane: Lane, outcome: Outcome) -> None:
+    def _settle(self, lane: Lane, outcome: Outcome, context: Context) -> None:
         match outcome:
             case Done():
-                more = lane.task.finish(lane, outcome.outputs)
+                more = lane.task.finish(lane, outcome.outputs, context.writes)
             case DeadLetter():
                 more = lane.task.finish(lane, outcome.outputs)
             case Retry():

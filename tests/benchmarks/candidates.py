@@ -12,7 +12,8 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from prometheus_client import CollectorRegistry
 
 from clients.cluster import Cluster
-from consumers.engine.flow import Context, Flow
+from consumers.engine.context import Context
+from consumers.engine.flow import Flow
 from consumers.engine.limits import Limits
 from consumers.engine.loop import Engine
 from consumers.observability import FlowMetrics, Metrics

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aiokafka.admin import NewTopic
 
 from clients.kafka import Connection
-from consumers.engine.repartition import SUFFIX as REPARTITION
+from consumers.engine.names import REPARTITION_SUFFIX
 from producers.dead_letter import SUFFIX as DEAD_LETTER
 from producers.output import partition_for
 
@@ -44,7 +44,7 @@ class Load:
 async def prepare(bootstrap_servers: str, events: int) -> Load:
     """Make a measurement's topics and fill the source."""
     load = Load(bootstrap_servers=bootstrap_servers, name=f"bench-{uuid.uuid4().hex[:8]}", events=events)
-    topics = [load.source, load.target, load.source + DEAD_LETTER, load.group + REPARTITION]
+    topics = [load.source, load.target, load.source + DEAD_LETTER, load.group + REPARTITION_SUFFIX]
     admin = load.connection.admin()
     await admin.start()
     try:

@@ -6,8 +6,9 @@ import json
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
@@ -16,9 +17,12 @@ from prometheus_client import CollectorRegistry
 
 from clients.cluster import Cluster
 from clients.kafka import Connection
-from consumers.engine.flow import Context, Flow
+from clients.rocks import Memory
+from consumers.engine.context import Context
+from consumers.engine.flow import Flow
 from consumers.engine.limits import Limits
 from consumers.engine.loop import Engine
+from consumers.engine.stores import Stores
 from consumers.observability import Metrics
 from producers.output import Output
 from schemas import codec
@@ -60,6 +64,9 @@ class Lab:
     name: str = field(default_factory=lambda: f"lab-{uuid.uuid4().hex[:8]}")
     handled: Counter[int] = field(default_factory=Counter)
     sent: int = 0
+    state_dir: Path | None = None
+    """With a folder the flow is stateful."""
+    version: int = 1
 
     @property
     def topic(self) -> str:
@@ -75,7 +82,8 @@ class Lab:
 
     @property
     def topics(self) -> list[str]:
-        return [self.topic, self.out, f"{self.topic}.dlq", f"{self.group}-repartition"]
+        internal = ("repartition", "state", "seen") if self.state_dir else ("repartition",)
+        return [self.topic, self.out, f"{self.topic}.dlq", *(f"{self.group}-{name}" for name in internal)]
 
     async def create(self, partitions: int = 3, *, without: tuple[str, ...] = (), **configs: dict[str, str]) -> None:
         """Make the lab's topics; `without` leaves some out, `out={...}` configures the output topic."""
@@ -132,43 +140,50 @@ class Lab:
             outputs=(self.out,),
             decode=lambda value: codec.decode(LabEvent, value, max_bytes=2**20),
             handle=handle,
+            stateful=self.state_dir is not None,
+            version=self.version,
         )
+
+    @contextlib.contextmanager
+    def _stores(self) -> Iterator[Stores | None]:
+        if self.state_dir is None:
+            yield None
+        else:
+            memory = Memory(cache_bytes=2**24, write_buffer_bytes=2**23)
+            with Stores.locked(self.state_dir, memory) as stores:
+                yield stores
+
+    def _engine(
+        self, cluster: Cluster, before: Handler | None, limits: Limits, stores: Stores | None, metrics: Metrics
+    ) -> Engine:
+        flow = self.flow(before)
+        return Engine(flow, connection=self.connection, cluster=cluster, limits=limits, metrics=metrics, stores=stores)
 
     @contextlib.asynccontextmanager
     async def engine(self, before: Handler | None = None, limits: Limits = FAST) -> AsyncIterator[Engine]:
         """An engine that runs until the block ends, and stops in good order."""
-        stop = asyncio.Event()
-        async with Cluster(self.connection) as cluster, asyncio.TaskGroup() as group:
-            engine = Engine(
-                self.flow(before),
-                connection=self.connection,
-                cluster=cluster,
-                limits=limits,
-                metrics=Metrics(CollectorRegistry()),
-            )
-            group.create_task(engine.run(stop))
-            try:
-                yield engine
-            finally:
-                stop.set()
+        stop, metrics = asyncio.Event(), Metrics(CollectorRegistry())
+        with self._stores() as stores:
+            async with Cluster(self.connection) as cluster, asyncio.TaskGroup() as group:
+                engine = self._engine(cluster, before, limits, stores, metrics)
+                group.create_task(engine.run(stop))
+                try:
+                    yield engine
+                finally:
+                    stop.set()
 
     @contextlib.asynccontextmanager
     async def doomed_engine(self, before: Handler | None = None, limits: Limits = FAST) -> AsyncIterator[Engine]:
         """An engine that dies at the end of the block: no last checkpoint, no farewell."""
-        async with Cluster(self.connection) as cluster:
-            engine = Engine(
-                self.flow(before),
-                connection=self.connection,
-                cluster=cluster,
-                limits=limits,
-                metrics=Metrics(CollectorRegistry()),
-            )
-            running = asyncio.ensure_future(engine.run(asyncio.Event()))
-            try:
-                yield engine
-            finally:
-                running.cancel()
-                await asyncio.wait([running])
+        with self._stores() as stores:
+            async with Cluster(self.connection) as cluster:
+                engine = self._engine(cluster, before, limits, stores, Metrics(CollectorRegistry()))
+                running = asyncio.ensure_future(engine.run(asyncio.Event()))
+                try:
+                    yield engine
+                finally:
+                    running.cancel()
+                    await asyncio.wait([running])
 
     @contextlib.asynccontextmanager
     async def reader(self, topic: str) -> AsyncIterator[AIOKafkaConsumer]:

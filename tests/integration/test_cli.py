@@ -9,7 +9,8 @@ import pytest
 
 from clients.embedded_kafka import EmbeddedKafka
 from clients.kafka import Connection
-from consumers.topics import LEARNING_GOAL_GROUP, TOPICS, repartition_topic
+from consumers.engine.names import REPARTITION_SUFFIX
+from consumers.topics import LEARNING_GOAL_GROUP, TOPICS
 from tests.integration.terminal import NOBODY_LISTENS, pathstream, records_in, send, started
 from tests.kafka import KafkaUnderTest, TopicFactory
 
@@ -133,13 +134,13 @@ async def test_the_repartition_topic_follows_the_input(embedded_kafka: EmbeddedK
     embedded_kafka.create_topic("learning_goal", partitions=5)
     created = await pathstream(embedded_kafka.bootstrap_servers, "topics", "create")
     assert "learning_goal: exists already, 5 partitions\n" in created.out
-    assert f"{repartition_topic(LEARNING_GOAL_GROUP)}: created, 5 partitions\n" in created.out
+    assert f"{LEARNING_GOAL_GROUP}{REPARTITION_SUFFIX}: created, 5 partitions\n" in created.out
     assert "learning_path: created, 12 partitions\n" in created.out
 
 
 async def test_partition_counts_that_do_not_fit_are_named(embedded_kafka: EmbeddedKafka) -> None:
     embedded_kafka.create_topic("learning_goal", partitions=5)
-    embedded_kafka.create_topic(repartition_topic(LEARNING_GOAL_GROUP), partitions=4)
+    embedded_kafka.create_topic(LEARNING_GOAL_GROUP + REPARTITION_SUFFIX, partitions=4)
     created = await pathstream(embedded_kafka.bootstrap_servers, "topics", "create")
     assert created.code == 1
     assert "4 partitions and learning_goal 5" in created.err

@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from clients.kafka import Connection
-from consumers.engine.flow import Context
+from consumers.engine.context import Context
 from consumers.engine.offsets import decode
 from consumers.engine.repartition import origin_of
 from schemas.errors import ContentServiceUnavailableError

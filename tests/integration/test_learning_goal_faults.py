@@ -109,10 +109,10 @@ async def test_a_failing_model_can_be_made_to_end_in_a_dead_letter(
         async with working(embedded_service, content.base_url, **settings) as (_, flow):
             await flow.send(goal_event())
             (letter,) = await flow.read(DEAD_LETTERS)
-            (progress,) = await flow.read(PATH_PROGRESS)
+            progress = await flow.read(PATH_PROGRESS, 2)
     assert dict(letter.headers)["pathstream-error-code"] == b"LLM_INVALID_OUTPUT"
     assert dict(letter.headers)["pathstream-error-category"] == b"llm"
-    assert json.loads(progress.value)["status"] == "failed"
+    assert json.loads(progress[-1].value)["status"] == "failed"
 
 
 async def test_a_failing_model_can_be_waited_for(embedded_service: KafkaUnderTest, content: ContentServiceStub) -> None:

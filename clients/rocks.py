@@ -1,0 +1,123 @@
+"""Committed data on disk: RocksDB, a cache of what the changelogs in Kafka hold. Losing it costs a longer restore."""
+
+import shutil
+import struct
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from rocksdict import (
+    AccessType,
+    BlockBasedOptions,
+    Cache,
+    DBCompressionType,
+    Options,
+    Rdict,
+    WriteBatch,
+    WriteBufferManager,
+    WriteOptions,
+)
+
+from schemas.errors import StoreError
+
+_POSITION = b"\x00position"
+_POSITION_FORMAT = struct.Struct(">qq")
+_BLOOM_BITS_PER_KEY = 10
+_WRITE_BUFFER_BYTES = 8 * 2**20
+_BACKGROUND_JOBS = 2
+
+
+class Memory:
+    """The memory that all stores of a process share: one block cache, with the write buffers charged to it.
+
+    Measured with a million keys of 100 bytes: a get takes 5 us with 64 MiB, and 250 us with 32 MiB of which the
+    buffers take all, since index and filters no longer fit.
+    """
+
+    def __init__(self, *, cache_bytes: int, write_buffer_bytes: int) -> None:
+        self.cache = Cache(cache_bytes)
+        allow_stall = False
+        self.write_buffers = WriteBufferManager.new_write_buffer_manager_with_cache(
+            write_buffer_bytes, allow_stall, self.cache
+        )
+
+
+class RocksStore:
+    """One store in a folder of its own.
+
+    `position` is the changelog offset from which a restore reads on and `written_at` the time (seconds since 1970) of
+    the newest write; both are written with the data, so they never disagree with it. With `keep_seconds`, entries
+    that are older disappear some time later.
+    """
+
+    def __init__(self, folder: Path, memory: Memory, *, keep_seconds: int | None = None) -> None:
+        """Open or create; raises StoreError."""
+        self._folder = folder
+        self._unlogged = WriteOptions()
+        # A crash loses the newest writes and their position alike. (The stubs take the property for a method.)
+        self._unlogged.disable_wal = True  # type: ignore[method-assign,assignment]
+        access = AccessType.read_write() if keep_seconds is None else AccessType.with_ttl(keep_seconds)
+        with self._translated():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._db = Rdict(str(folder), _options(memory), access_type=access)
+            position = self._db.get(_POSITION)
+        self.position, self.written_at = _POSITION_FORMAT.unpack(position) if position else (0, 0)
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value; raises StoreError."""
+        with self._translated():
+            found: bytes | None = self._db.get(key)
+            return found
+
+    def apply(self, changes: Mapping[bytes, bytes | None], position: int) -> None:
+        """Write changes (None deletes) and the position after them, both or neither; raises StoreError."""
+        written_at = int(time.time())
+        batch = WriteBatch(raw_mode=True)
+        for key, value in changes.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        batch.put(_POSITION, _POSITION_FORMAT.pack(position, written_at))
+        with self._translated():
+            self._db.write(batch, self._unlogged)
+        self.position, self.written_at = position, written_at
+
+    def keys(self, prefix: bytes) -> Iterator[bytes]:
+        """The keys that begin with a prefix, in order."""
+        for key in self._db.keys(from_key=prefix):
+            if not isinstance(key, bytes) or not key.startswith(prefix):
+                return
+            yield key
+
+    def close(self) -> None:
+        """Write what is in memory and close."""
+        with self._translated():
+            self._db.close()
+
+    def destroy(self) -> None:
+        """Close and remove the folder."""
+        self.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as exc:  # rocksdict raises nothing narrower
+            raise StoreError(f"{self._folder.parent.name}/{self._folder.name}: {exc}") from exc
+
+
+def _options(memory: Memory) -> Options:
+    table = BlockBasedOptions()
+    table.set_block_cache(memory.cache)
+    table.set_bloom_filter(_BLOOM_BITS_PER_KEY, False)  # noqa: FBT003 - not block-based
+    table.set_cache_index_and_filter_blocks(True)
+    options = Options(raw_mode=True)
+    options.set_block_based_table_factory(table)
+    options.set_write_buffer_manager(memory.write_buffers)
+    options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
+    options.set_max_background_jobs(_BACKGROUND_JOBS)
+    options.set_compression_type(DBCompressionType.lz4())
+    return options

@@ -1,0 +1,153 @@
+"""What a handler works in: one attempt at one event, what came out of it so far, its steps and its state."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from aiokafka import ConsumerRecord
+from pydantic import BaseModel
+
+from consumers.engine.event import Event
+from consumers.engine.partition import Lane
+from consumers.engine.repartition import Origin, origin_of
+from consumers.engine.state import StateMap
+from consumers.engine.steps import Journal
+from producers.output import Output, Source, build_output, check_size
+from schemas.envelope import OutputModel
+from schemas.ids import EventId, LearnerId, derived_event_id, output_id
+
+Result = TypeVar("Result", bound=BaseModel)
+Work = Callable[[], Awaitable[Result]]
+
+
+class Emission(NamedTuple):
+    """A payload for a topic; `place` names it among the outputs of its event, so that its id is always the same."""
+
+    topic: str
+    payload: OutputModel
+    place: str
+
+
+class Context:
+    """One attempt at one event. Nothing it emits or writes is visible before the event, or the step, is done."""
+
+    __slots__ = (
+        "_event", "_event_id", "_journal", "_lane", "_max_bytes", "_origin", "_version",
+        "degraded", "outputs", "record", "writes",
+    )  # fmt: skip
+
+    def __init__(self, lane: Lane, max_bytes: Callable[[str], int], version: int) -> None:
+        self.record: ConsumerRecord[Any, Any] = lane.entries[0].record
+        self.outputs: list[Output] = []
+        self.writes: dict[bytes, bytes | None] = {}
+        self.degraded = False
+        self._lane = lane
+        self._version = version
+        self._event: Event | None = None
+        self._event_id: EventId | None = None
+        self._origin: Origin | None = None
+        self._journal: Journal | None = None
+        self._max_bytes = max_bytes
+
+    @property
+    def origin(self) -> Origin:
+        """The record as the upstream wrote it, also after a repartition."""
+        if self._origin is None:
+            self._origin = origin_of(self.record)
+        return self._origin
+
+    def identify(self, event: Event) -> None:
+        """Take over the identity of the event that the record was read as."""
+        self._event = event
+
+    @property
+    def event_id(self) -> EventId | None:
+        """The event's id, derived from its coordinates where it came without one; None for what is no event."""
+        if self._event_id is None and self._event is not None:
+            given = self._event.event_id
+            self._event_id = EventId(given) if given else derived_event_id(self.origin.at)
+        return self._event_id
+
+    @property
+    def identity(self) -> tuple[EventId, LearnerId]:
+        """The event's id and its learner's; RuntimeError before the event is identified."""
+        if self._event is None or (event_id := self.event_id) is None:
+            raise RuntimeError("the event is not identified yet")
+        return event_id, LearnerId(self._event.user_id)
+
+    def max_bytes(self, topic: str) -> int:
+        """The largest record that the topic takes."""
+        return self._max_bytes(topic)
+
+    def output_id(self, place: str) -> EventId:
+        """The id of the event's output at `place`: the same for every attempt."""
+        return output_id(*self.identity, place)
+
+    def emit(self, topic: str, payload: OutputModel, place: str) -> None:
+        """Publish a payload under the learner's id when the event is done. Raises OutputTooLargeError."""
+        self.outputs.append(self._build(Emission(topic, payload, place)))
+
+    def state(self, name: str, model: type[Result]) -> StateMap[Result]:
+        """The learner's map of that name. Raises RuntimeError for a flow without state."""
+        if (data := self._lane.task.data) is None:
+            raise RuntimeError("this flow keeps no state")
+        limit = self._max_bytes(data.changelog.topic)
+        return StateMap(data, self.writes, name=name, learner=self.identity[1], model=model, max_bytes=limit)
+
+    async def step(
+        self,
+        name: str,
+        work: Work[Result],
+        *,
+        into: type[Result],
+        emits: Callable[[Result], Iterable[Emission]] | Sequence[Emission] = (),
+    ) -> Result:
+        """Run `work` once and remember its result under `name`, which is unique within the event.
+
+        The result and what it `emits` (given, or computed from the result) are committed with the next checkpoint,
+        whether or not the event is finished by then. When the event is handled again the result comes from the
+        journal and nothing is emitted again. Raises what `work` raises; then nothing is remembered.
+        """
+        journal = self._steps()
+        if (known := journal.find(name)) is not None:
+            return into.model_validate_json(known)
+        result = await work()
+        emissions = emits(result) if callable(emits) else emits
+        journal.record(name, result.model_dump_json().encode(), [self._build(emission) for emission in emissions])
+        return result
+
+    async def steps(self, named: dict[str, Work[Result]], *, into: type[Result], limit: int) -> dict[str, Result]:
+        """Run steps of this event side by side, `limit` at once; their results under their names.
+
+        Raises an ExceptionGroup of what failed, after the others have been cancelled; finished ones are remembered.
+        """
+        gate = asyncio.Semaphore(limit)
+
+        async def one(name: str, work: Work[Result]) -> Result:
+            async with gate:
+                return await self.step(name, work, into=into)
+
+        async with asyncio.TaskGroup() as group:
+            running = {name: group.create_task(one(name, work)) for name, work in named.items()}
+        return {name: task.result() for name, task in running.items()}
+
+    def _steps(self) -> Journal:
+        if self._journal is None:
+            event_id, learner_id = self.identity
+            self._journal = Journal(
+                self._lane,
+                version=self._version,
+                learner=learner_id,
+                event_id=event_id,
+                max_bytes=self._max_bytes,
+            )
+        return self._journal
+
+    def _build(self, emission: Emission) -> Output:
+        source_event_id, learner_id = self.identity
+        traceparent = next((value for name, value in self.record.headers if name == "traceparent"), None)
+        source = Source(self.origin.at, source_event_id, traceparent)
+        event_id = self.output_id(emission.place)
+        output = build_output(emission.topic, learner_id, emission.payload, event_id=event_id, source=source)
+        check_size(output, self._max_bytes(emission.topic))
+        return output

@@ -1,0 +1,91 @@
+"""The tasks' stores of one flow: opened and brought up to date when a task comes, closed when it goes."""
+
+import time
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from clients.kafka import Connection
+from clients.rocks import RocksStore
+from consumers.engine.flow import Flow
+from consumers.engine.partition import Task
+from consumers.engine.report import Report
+from consumers.engine.restore import restore
+from consumers.engine.steps import JOURNAL_PREFIX, is_of_another_version
+from consumers.engine.stores import Stores, TaskStores
+from consumers.engine.table import Table
+from schemas.errors import StoreError
+
+
+class Restorer:
+    """Makes the tables of a flow's tasks."""
+
+    def __init__(self, flow: Flow[Any], stores: Stores, connection: Connection, report: Report) -> None:
+        self._flow = flow
+        self._stores = stores
+        self._connection = connection
+        self._report = report
+        self._open: dict[int, TaskStores] = {}
+
+    async def restore(self, task: Task) -> tuple[Table, Table]:
+        """The task's state and seen ids, up to the end of their changelogs. The last owner has to be fenced before.
+
+        Raises KafkaError or StoreError; the task must not be active then.
+        """
+        self._stores.sweep()
+        self._stores.returned(self._flow.group_id, task.partition)
+        opened = self._opened(task)
+        try:
+            await self._bring_up(task, self._flow.state_topic, opened.state)
+            await self._bring_up(task, self._flow.seen_topic, opened.seen)
+        except ValueError as exc:
+            self._report.store_wiped(task, self._flow.group_id, str(exc))
+            self.close(task)
+            self._stores.wipe(self._flow.group_id, task.partition)
+            opened = self._opened(task)
+            await self._bring_up(task, self._flow.state_topic, opened.state)
+            await self._bring_up(task, self._flow.seen_topic, opened.seen)
+        data = Table(TopicPartition(self._flow.state_topic, task.partition), opened.state)
+        self._drop_old_journals(data, opened.state)
+        return data, Table(TopicPartition(self._flow.seen_topic, task.partition), opened.seen)
+
+    def leave(self, task: Task) -> None:
+        """The task has gone to another worker, or this one stops."""
+        self.close(task)
+        self._stores.left(self._flow.group_id, task.partition)
+
+    def close(self, task: Task) -> None:
+        """Close the task's stores, whatever state they are in."""
+        if (opened := self._open.pop(task.partition, None)) is not None:
+            with suppress(StoreError):
+                opened.close()
+
+    def close_all(self) -> None:
+        """Close all stores: the worker ends, in good order or not."""
+        for opened in self._open.values():
+            with suppress(StoreError):
+                opened.close()
+        self._open.clear()
+
+    def _opened(self, task: Task) -> TaskStores:
+        if task.partition not in self._open:
+            self._open[task.partition] = self._stores.open(self._flow.group_id, task.partition)
+        return self._open[task.partition]
+
+    async def _bring_up(self, task: Task, topic: str, store: RocksStore) -> None:
+        started_at = time.perf_counter()
+        told = partial(_tell, task, topic)
+        records = await restore(self._connection, TopicPartition(topic, task.partition), store, told)
+        self._report.restored(task, topic, records, time.perf_counter() - started_at)
+
+    def _drop_old_journals(self, data: Table, store: RocksStore) -> None:
+        """Steps of a flow's earlier version would answer for steps that are different now."""
+        for key in store.keys(JOURNAL_PREFIX):
+            if is_of_another_version(key, self._flow.version):
+                data.put(key, None)
+
+
+def _tell(task: Task, topic: str, share: float) -> None:
+    task.problem = f"restoring {topic}: {share:.0%}"

@@ -1,0 +1,62 @@
+"""A handler's view of state: named maps of one learner's values, typed by pydantic models."""
+
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel
+
+from consumers.engine.table import Table
+from producers.output import Output, check_size
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_STATE = b"s"
+
+
+def key_of(*parts: str | bytes) -> bytes:
+    """One key of several parts, in the order of the parts; no two lists of parts give the same one."""
+    encoded = (part.encode() if isinstance(part, str) else part for part in parts)
+    return b"\x00".join(part.replace(b"\x00", b"\x00\xff") for part in encoded)
+
+
+class StateMap(Generic[Model]):
+    """A named map of one learner. Writes are the event's own until it is done; then the learner's next event sees them.
+
+    Raises pydantic's ValidationError for a stored value that the model no longer takes.
+    """
+
+    __slots__ = ("_data", "_max_bytes", "_model", "_prefix", "_writes")
+
+    def __init__(
+        self,
+        data: Table,
+        writes: dict[bytes, bytes | None],
+        *,
+        name: str,
+        learner: str,
+        model: type[Model],
+        max_bytes: int,
+    ) -> None:
+        self._max_bytes = max_bytes
+        self._data = data
+        self._writes = writes
+        self._prefix = key_of(_STATE, name, learner)
+        self._model = model
+
+    def get(self, key: str) -> Model | None:
+        """The value, or None."""
+        raw_key = self._key(key)
+        raw = self._writes[raw_key] if raw_key in self._writes else self._data.get(raw_key)
+        return None if raw is None else self._model.model_validate_json(raw)
+
+    def put(self, key: str, value: Model) -> None:
+        """Set the value. Raises OutputTooLargeError for one that the changelog would not take."""
+        raw_key, raw = self._key(key), value.model_dump_json().encode()
+        check_size(Output(self._data.changelog.topic, raw_key, raw, []), self._max_bytes)
+        self._writes[raw_key] = raw
+
+    def delete(self, key: str) -> None:
+        """Remove the value, if there is one."""
+        self._writes[self._key(key)] = None
+
+    def _key(self, key: str) -> bytes:
+        return self._prefix + b"\x00" + key_of(key)

@@ -1,0 +1,81 @@
+"""One changelog's worth of a task's keyed data: what is committed in a store, what is not yet in layers above it.
+
+Pure but for the store. A write is visible to the next event at once, in Kafka with the next checkpoint, and in the
+store when that checkpoint is committed. An aborted task loses its layers and nothing else.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from aiokafka import TopicPartition
+
+from producers.output import Output
+
+Changes = Mapping[bytes, bytes | None]
+"""New values by key; None deletes."""
+
+
+class Store(Protocol):
+    """Where committed data is. `position` is the changelog offset from which a restore has to read on."""
+
+    position: int
+
+    def get(self, key: bytes) -> bytes | None:
+        """The committed value."""
+
+    def keys(self, prefix: bytes) -> Iterable[bytes]:
+        """The committed keys that begin with a prefix."""
+
+    def apply(self, changes: Changes, position: int) -> None:
+        """Write committed changes and the position after them, both or neither. Raises StoreError."""
+
+
+class Table:
+    """The data of one task under one changelog topic."""
+
+    def __init__(self, changelog: TopicPartition, store: Store) -> None:
+        self.changelog = changelog
+        self.store = store
+        self._pending: dict[bytes, bytes | None] = {}
+        self._in_flight: dict[bytes, bytes | None] = {}
+
+    @property
+    def dirty(self) -> bool:
+        """Whether there is something for the next checkpoint."""
+        return bool(self._pending or self._in_flight)
+
+    def get(self, key: bytes) -> bytes | None:
+        """The newest value, committed or not."""
+        if key in self._pending:
+            return self._pending[key]
+        if key in self._in_flight:
+            return self._in_flight[key]
+        return self.store.get(key)
+
+    def put(self, key: bytes, value: bytes | None) -> None:
+        """Change a value, or delete it with None, as of the next checkpoint."""
+        self._pending[key] = value
+
+    def withdraw(self, key: bytes) -> None:
+        """Delete a key that is written at most once: one that no checkpoint has seen yet never leaves this process."""
+        if key in self._pending:
+            del self._pending[key]
+        else:
+            self._pending[key] = None
+
+    def begin(self) -> list[Output]:
+        """The changelog records of the next checkpoint, those of a failed one included."""
+        self._in_flight |= self._pending
+        self._pending = {}
+        topic, partition = self.changelog
+        return [Output(topic, key, value, [], partition) for key, value in self._in_flight.items()]
+
+    def confirm(self, position: int | None) -> None:
+        """The checkpoint is committed; `position` is None when nobody knows where its records ended."""
+        if self._in_flight:
+            self.store.apply(self._in_flight, self.store.position if position is None else position)
+            self._in_flight = {}
+
+    def drop(self) -> None:
+        """Forget what is not committed."""
+        self._pending, self._in_flight = {}, {}
