@@ -11,7 +11,7 @@ from typing import Any, Self
 from aiokafka import TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import ConnectionGroup, CoordinationType
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NoBrokersAvailable
 
 from clients.kafka import Connection
 from schemas.errors import TopicMissingError, TransactionFailedError
@@ -80,6 +80,8 @@ class Cluster:
     async def coordinator(self, kind: CoordinationType, key: str) -> int:
         """The node that keeps the group or the transactional id."""
         if (node := self._coordinators.get((kind, key))) is None:
+            if self._client.get_random_node() is None:
+                raise NoBrokersAvailable("no broker is known")
             node = self._coordinators[kind, key] = await self._client.coordinator_lookup(kind, key)
         return node
 

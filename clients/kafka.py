@@ -3,6 +3,7 @@
 `tests/contract/test_aiokafka_internals.py` fails when a release of aiokafka moves what is used here.
 """
 
+import asyncio
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
 from aiokafka.structs import OffsetAndMetadata
 
@@ -93,3 +95,33 @@ async def committed_positions(
         list(partitions)
     )
     return found
+
+
+class ConsumerDiedError(KafkaError):  # type: ignore[misc] # aiokafka has no types
+    """A background routine of the consumer has ended: it will never join or fetch again."""
+
+
+def check_consumer(consumer: AIOKafkaConsumer) -> None:
+    """Take what the consumer's background routines have to say; until somebody does, they wait.
+
+    Raises ConsumerDiedError when one of them has ended, else the KafkaError it waits with.
+    """
+    coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001
+    if coordinator._coordination_task.done() or fetcher._fetch_task.done():  # noqa: SLF001
+        raise ConsumerDiedError("the consumer's background routine has ended")
+    coordinator.check_errors()
+
+
+async def stop_consumer(consumer: AIOKafkaConsumer, *, seconds: float) -> None:
+    """Leave the group and close, whatever state the consumer is in; takes at most `seconds`.
+
+    aiokafka's `stop` can end with a CancelledError of one of its own tasks, with its connections still open.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            await consumer.stop()
+    except (KafkaError, TimeoutError, asyncio.CancelledError):
+        me = asyncio.current_task()
+        if me is not None and me.cancelling():
+            raise
+    await consumer._client.close()  # noqa: SLF001

@@ -8,7 +8,7 @@ from typing import Self
 
 import structlog
 from aiokafka.errors import KafkaError
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from agents.learning_path import LearningPathAgent
 from clients.clock import SystemClock
@@ -43,6 +43,7 @@ class Worker:
         self._stack = AsyncExitStack()
         self._stopping = asyncio.Event()
         self._engines: list[Engine] = []
+        self._running: list[asyncio.Task[None]] = []
         self._content: ContentService | None = None
         self._health: HealthServer | None = None
 
@@ -62,6 +63,9 @@ class Worker:
             reasons.append("the content service denies CONTENT_SERVICE_SECRET")
         return reasons
 
+    def _alive(self) -> bool:
+        return not any(running.done() for running in self._running)
+
     async def __aenter__(self) -> Self:
         try:
             await self._open()
@@ -76,10 +80,11 @@ class Worker:
         await self._stack.__aexit__(exc_type, exc, traceback)
 
     async def _open(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         settings, registry, limits = self._settings, CollectorRegistry(), self._settings.limits()
         metrics = Metrics(registry)
         self._health = await self._stack.enter_async_context(
-            HealthServer(settings.http_host, settings.http_port, self.reasons, lambda: True, registry)
+            HealthServer(settings.http_host, settings.http_port, self.reasons, self._alive, registry)
         )
         connection = connection_for(settings)
         try:
@@ -129,7 +134,7 @@ class Worker:
             group_instance_id=settings.kafka_group_instance_id,
         )
         self._engines.append(engine)
-        group.create_task(engine.run(self._stopping))
+        self._running.append(group.create_task(engine.run(self._stopping)))
 
 
 async def run_worker(settings: Settings) -> int:

@@ -32,6 +32,10 @@ class TopicSpec:
     config: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
+_REPARTITION_CONFIG: Final = {"max.message.bytes": str(4 * 2**20)}
+"""Room for what forwarding adds, and for records that were compressed when they came."""
+_DEAD_LETTER_CONFIG: Final = {"max.message.bytes": str(10 * 2**20)}
+"""Room for whatever an upstream was allowed to send: a dead letter is kept byte for byte where that is possible."""
 _STATE_CONFIG: Final = {"cleanup.policy": "compact"}
 _SEEN_CONFIG: Final = {"cleanup.policy": "compact,delete", "retention.ms": str(SEEN_SECONDS * 1000)}
 
@@ -43,7 +47,7 @@ def internal_topics(group: str, like: str) -> tuple[TopicSpec, ...]:
         return TopicSpec(name=group + suffix, role="internal", key="user id", like=like, config=config)
 
     return (
-        internal(REPARTITION_SUFFIX, {}),
+        internal(REPARTITION_SUFFIX, _REPARTITION_CONFIG),
         internal(STATE_SUFFIX, _STATE_CONFIG),
         internal(SEEN_SUFFIX, _SEEN_CONFIG),
     )
@@ -53,6 +57,8 @@ TOPICS: Final = (
     TopicSpec(name=LEARNING_GOAL, role="input", key="user id"),
     TopicSpec(name=LEARNING_PATH, role="output", key="user id"),
     TopicSpec(name=PATH_PROGRESS, role="output", key="user id"),
-    TopicSpec(name=dead_letter_topic(LEARNING_GOAL), role="dead letters", key="the input's key"),
+    TopicSpec(
+        name=dead_letter_topic(LEARNING_GOAL), role="dead letters", key="the input's key", config=_DEAD_LETTER_CONFIG
+    ),
     *internal_topics(LEARNING_GOAL_GROUP, like=LEARNING_GOAL),
 )

@@ -26,8 +26,9 @@ _TIMESTAMP_TYPES = {0: b"CreateTime", 1: b"LogAppendTime"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A record as it first stood, and what was tried with it."""
+    """A record as it first stood, what was tried with it, and the topic that takes it now."""
 
+    topic: str
     at: Coordinates
     key: bytes | None
     value: bytes | None
@@ -46,7 +47,7 @@ def dead_letter(failure: Failure, *, max_bytes: int) -> Output:
     A value that does not fit is cut and `pathstream-value-truncated` tells its length in bytes; the coordinates
     say where the whole record still is.
     """
-    topic = failure.at.topic + SUFFIX
+    topic = failure.topic
     kept: Headers = [
         (name, value) for name, value in failure.headers if not name.startswith((EXCEPTION_PREFIX, OWN_PREFIX))
     ]

@@ -33,6 +33,7 @@ _ALL_REPLICAS = -1
 _COMMIT = True
 _SEQUENCE_LIMIT = 2**31
 _BACKOFF_SECONDS = 0.02
+_LONGEST_BACKOFF_SECONDS = 0.5
 _START_SECONDS = 30.0
 
 
@@ -129,7 +130,8 @@ class TransactionalProducer:
         for partition in partitions:
             topics[partition.topic].append(partition.partition)
         request = AddPartitionsToTxnRequest(self._id, self._producer_id, self._epoch, list(topics.items()))
-        await self._ask_coordinator(CoordinationType.TRANSACTION, self._id, request, _partition_codes)
+        what = ", ".join(sorted(topics))
+        await self._ask_coordinator(CoordinationType.TRANSACTION, self._id, request, _partition_codes, what)
 
     async def _add_offsets(self, offsets: Mapping[TopicPartition, tuple[int, str]], group_id: str) -> None:
         add = AddOffsetsToTxnRequest(self._id, self._producer_id, self._epoch, group_id)
@@ -141,9 +143,10 @@ class TransactionalProducer:
         await self._ask_coordinator(CoordinationType.GROUP, group_id, commit, _partition_codes)
 
     async def _ask_coordinator(
-        self, kind: CoordinationType, key: str, request: Any, codes: Callable[[Any], Iterable[int]]
+        self, kind: CoordinationType, key: str, request: Any, codes: Callable[[Any], Iterable[int]], what: str = ""
     ) -> Any:
         """Ask until there is an answer that is not 'later' or 'elsewhere'; every request may be repeated."""
+        pause = _BACKOFF_SECONDS
         while True:
             try:
                 node = await self._cluster.coordinator(kind, key)
@@ -152,17 +155,19 @@ class TransactionalProducer:
                 if not exc.retriable and type(exc) is not KafkaError:
                     raise TransactionFailedError(f"{self._id}: {exc!r}") from exc
                 verdict = _Verdict.MOVED
+                pause = min(2 * pause, _LONGEST_BACKOFF_SECONDS)
             else:
-                verdict = self._judge(codes(answer), str(key))
+                verdict = self._judge(codes(answer), what or key)
                 if verdict is _Verdict.OK:
                     return answer
             if verdict is _Verdict.MOVED:
                 self._cluster.forget_coordinator(kind, key)
-            await asyncio.sleep(_BACKOFF_SECONDS)
+            await asyncio.sleep(pause)
 
     async def _produce(self, batches: Mapping[TopicPartition, Batch]) -> dict[TopicPartition, int]:
         """Send one batch per partition, to all leaders at once, until every one is written; gives their ends."""
         ends: dict[TopicPartition, int] = {}
+        pause = _BACKOFF_SECONDS
         waiting = {partition: self._seal(partition, batch) for partition, batch in batches.items()}
         while waiting:
             by_leader: dict[int, dict[TopicPartition, bytes]] = defaultdict(dict)
@@ -175,7 +180,8 @@ class TransactionalProducer:
                 if offset >= 0:  # a broker that had the batch already may not know its offset any more
                     ends[partition] = offset + batches[partition].records
             if waiting:
-                await asyncio.sleep(_BACKOFF_SECONDS)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_BACKOFF_SECONDS)
                 await self._cluster.refresh()
         return ends
 
@@ -216,7 +222,7 @@ class TransactionalProducer:
             (_Verdict.FAILED, TransactionFailedError),
         ):
             if verdict in verdicts:
-                raise error(f"{self._id}: {for_code(verdicts[verdict]).__name__} for {what}")
+                raise error(f"{self._id}: {for_code(verdicts[verdict]).__name__}: {what}")
         return next((v for v in (_Verdict.MOVED, _Verdict.RETRY) if v in verdicts), _Verdict.OK)
 
 

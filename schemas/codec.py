@@ -39,7 +39,10 @@ def encode(model: BaseModel) -> bytes:
 def describe(error: ValidationError) -> str:
     """Name each wrong place and the rule it breaks, never the value (it may be personal)."""
     problems = error.errors(include_url=False, include_context=False, include_input=False)
-    shown = [f"{'.'.join(map(str, p['loc'])) or 'event'}: {p['msg']}" for p in problems[:_ERRORS_SHOWN]]
+    shown = [
+        f"{'.'.join(map(str, p['loc'])) or 'event'}: {p['msg'].removeprefix('Value error, ')}"
+        for p in problems[:_ERRORS_SHOWN]
+    ]
     if len(problems) > _ERRORS_SHOWN:
         shown.append(f"and {len(problems) - _ERRORS_SHOWN} more")
     return "; ".join(shown)
@@ -54,7 +57,17 @@ def _parse(value: bytes) -> object:
                 "this looks like one line of a JSON text over several lines: kafka-console-producer sends one record"
                 " per line. Put the object on one line (jq -c .) or use `pathstream produce`"
             ) from None
-        raise InvalidJsonError(f"not JSON: {exc}") from None
+        raise InvalidJsonError(_not_utf8(value) or f"not JSON: {exc}") from None
+
+
+def _not_utf8(value: bytes) -> str | None:
+    if value.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        return "not plain UTF-8: it begins with a byte order mark"
+    try:
+        value.decode()
+    except UnicodeDecodeError as exc:
+        return f"not UTF-8: byte {exc.start}"
+    return None
 
 
 def _looks_like_a_line(value: bytes) -> bool:

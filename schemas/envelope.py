@@ -3,7 +3,15 @@
 import unicodedata
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AliasChoices, AliasGenerator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    AliasGenerator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel, to_snake
 
 MAX_LEARNER_ID_CHARS = 200
@@ -32,6 +40,14 @@ class InputModel(BaseModel):
             validation_alias=lambda name: AliasChoices(to_camel(name), to_snake(name)),
         ),
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, content: Any) -> Any:
+        """Many senders write null for what is not given."""
+        if isinstance(content, dict):
+            return {name: value for name, value in content.items() if value is not None}
+        return content
 
 
 class OutputModel(BaseModel):

@@ -38,7 +38,7 @@ _GENERAL: Mapping[Level, tuple[tuple[str, str], ...]] = {
         ("Pass it on", "Teach it, review others' work or publish what you found: it shows what is missing."),
     ),
 }
-_NOTHING_ON_OFFER = "None of the resources on offer deals with this, so choose material of your own."
+_NOTHING_ON_OFFER = "No resource for this is known here, so choose material of your own."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

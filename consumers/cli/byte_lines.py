@@ -17,10 +17,16 @@ async def lines_of(descriptor: int) -> AsyncIterator[bytes]:
     chunks: asyncio.Queue[bytes] = asyncio.Queue(_CHUNKS_AHEAD)
     loop = asyncio.get_running_loop()
 
+    failed: list[OSError] = []
+
     def read() -> None:
         chunk = b"-"
         while chunk:
-            chunk = os.read(descriptor, _CHUNK_BYTES)
+            try:
+                chunk = os.read(descriptor, _CHUNK_BYTES)
+            except OSError as exc:
+                loop.call_soon_threadsafe(failed.append, exc)
+                chunk = b""
             try:
                 asyncio.run_coroutine_threadsafe(chunks.put(chunk), loop).result()
             except (RuntimeError, asyncio.CancelledError):
@@ -35,5 +41,7 @@ async def lines_of(descriptor: int) -> AsyncIterator[bytes]:
             yield bytes(rest)
             rest.clear()
         rest += tail
+    if failed:
+        raise failed[0]
     if rest:
         yield bytes(rest)

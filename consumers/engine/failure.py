@@ -1,5 +1,6 @@
 """What follows from a failed attempt: the one table, and the one place that catches everything (design, section 5)."""
 
+import asyncio
 import random
 import time
 from collections.abc import Callable
@@ -12,11 +13,15 @@ from consumers.engine.limits import Limits
 from consumers.engine.partition import Entry, Lane
 from consumers.engine.repartition import forward
 from consumers.engine.seen import remember, was_seen
-from producers.dead_letter import SUFFIX, Failure, dead_letter
-from producers.output import Output
+from producers.dead_letter import Failure, dead_letter
+from producers.output import Output, check_size
 from schemas.errors import EventError, OutputTooLargeError, PathstreamError
 
 _ATTEMPTS_AT_A_BUG = 2
+
+
+class HandlerCancelledError(Exception):
+    """A handler ended with a CancelledError that nobody sent to its worker: a bug in it."""
 
 
 class Done(NamedTuple):
@@ -44,7 +49,7 @@ Outcome = Done | Retry | DeadLetter
 
 
 async def attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits) -> Outcome:
-    """Handle a lane's head once, and say what follows. Cancellation passes through, nothing else does."""
+    """Handle a lane's head once, and say what follows. Cancelling the worker passes through, nothing else does."""
     entry = lane.entries[0]
     if not entry.attempts:
         entry.first_attempt_at = time.monotonic()
@@ -54,20 +59,29 @@ async def attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits)
         event = flow.decode(entry.record.value)
         context.identify(event)
         if entry.record.key != event.user_id.encode() and entry.record.topic != flow.repartition_topic:
-            return Done([forward(entry.record, context.identity[1], flow.repartition_topic)], "forwarded")
+            forwarded = forward(entry.record, context.identity[1], flow.repartition_topic)
+            check_size(forwarded, context.max_bytes(flow.repartition_topic))
+            return Done([forwarded], "forwarded")
         seen = lane.task.seen
         if seen is not None and event.event_id and was_seen(seen, event.user_id, event.event_id):
             return Done([], "duplicate")
         await flow.handle(event, context)
         if seen is not None and event.event_id and not lane.stale:
             remember(seen, event.user_id, event.event_id)
+    except asyncio.CancelledError as error:
+        me = asyncio.current_task()
+        if me is None or me.cancelling():
+            raise
+        failure: Exception = HandlerCancelledError(repr(error))
     except Exception as error:  # noqa: BLE001 - a bug in a flow must not stop the others
-        elapsed = time.monotonic() - entry.first_attempt_at
-        delay = retry_delay(error, attempts=entry.attempts, elapsed=elapsed, limits=limits)
-        if delay is not None:
-            return Retry(error, delay)
-        return DeadLetter(error, [_letter(flow, entry, context, error), *_last_words(flow, event, context)])
-    return Done(context.outputs, "degraded" if context.degraded else "done")
+        failure = error
+    else:
+        return Done(context.outputs, "degraded" if context.degraded else "done")
+    elapsed = time.monotonic() - entry.first_attempt_at
+    delay = retry_delay(failure, attempts=entry.attempts, elapsed=elapsed, limits=limits)
+    if delay is not None:
+        return Retry(failure, delay)
+    return DeadLetter(failure, [_letter(flow, entry, context, failure), *_last_words(flow, event, context)])
 
 
 def _last_words(flow: Flow[Any], event: Event | None, context: Context) -> list[Output]:
@@ -112,8 +126,10 @@ def retry_delay(
 
 def _letter(flow: Flow[Any], entry: Entry, context: Context, error: Exception) -> Output:
     origin = context.origin
+    topic = flow.dead_letter_topic(origin.at.topic)
     return dead_letter(
         Failure(
+            topic=topic,
             at=origin.at,
             key=origin.key,
             value=entry.record.value,
@@ -125,5 +141,5 @@ def _letter(flow: Flow[Any], entry: Entry, context: Context, error: Exception) -
             group_id=flow.group_id,
             consumer=flow.name,
         ),
-        max_bytes=context.max_bytes(origin.at.topic + SUFFIX),
+        max_bytes=context.max_bytes(topic),
     )

@@ -41,6 +41,10 @@ class Flow(Generic[E]):
         """Where records go that stand under another key than their learner's."""
         return self.group_id + REPARTITION_SUFFIX
 
+    def dead_letter_topic(self, topic: str) -> str:
+        """Where a record that cannot be handled goes; a stranger's in our own topics, with the first input's."""
+        return (topic if topic in self.inputs else self.inputs[0]) + DEAD_LETTER_SUFFIX
+
     @cached_property
     def state_topic(self) -> str:
         """The changelog of state and journals."""

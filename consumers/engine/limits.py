@@ -28,9 +28,11 @@ class Limits:
     retry_cap_seconds: float = 30.0
     """Longest pause between two attempts."""
     revoke_seconds: float = 10.0
-    """How long a rebalance waits for events that are in a handler; below the rebalance timeout."""
+    """How long a rebalance may take to finish what is in a handler and to commit; below the rebalance timeout."""
     shutdown_seconds: float = 30.0
-    """How long a shutdown waits for events that are in a handler, all flows together."""
+    """How long a shutdown may take for the same, all flows together."""
+    last_commit_seconds: float = 3.0
+    """The part of the two above that is kept for the commit."""
     transaction_timeout_seconds: float = 10.0
     """After it the broker itself aborts a transaction whose owner went silent."""
     request_timeout_seconds: float = 15.0

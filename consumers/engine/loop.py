@@ -1,7 +1,8 @@
-"""The engine of one flow: polls what may take more, hands it to lanes and workers, and stops in good order."""
+"""The engine of one flow: keeps a session with Kafka going until it is told to stop, and says how it is."""
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -10,15 +11,13 @@ from aiokafka.errors import KafkaError
 
 from clients.cluster import Cluster
 from clients.kafka import Connection
-from consumers.engine.assignment import Assignment
-from consumers.engine.buffer import Buffer
 from consumers.engine.flow import Flow
 from consumers.engine.limits import Limits
 from consumers.engine.partition import Task, TaskState
 from consumers.engine.report import Report
 from consumers.engine.restorer import Restorer
+from consumers.engine.session import Session
 from consumers.engine.stores import Stores
-from consumers.engine.workers import WorkerPool
 from consumers.observability import Metrics
 
 _HEARTBEATS_PER_SESSION = 6
@@ -43,75 +42,77 @@ class Engine:
         group_instance_id: str | None = None,
     ) -> None:
         """A stateful flow needs `stores`."""
+        if flow.stateful and stores is None:
+            raise ValueError(f"flow {flow.name} is stateful and has nowhere to keep its state")
         self._flow = flow
         self._connection = connection
         self._cluster = cluster
         self._limits = limits
         self._group_instance_id = group_instance_id
-        self._buffer = Buffer(limits.max_buffered_bytes, limits.low_water)
         flow_metrics = metrics.flow(flow.name)
         flow_metrics.watch(
             in_flight=lambda: sum(task.running for task in self._tasks),
-            buffered_bytes=lambda: self._buffer.bytes,
+            buffered_bytes=lambda: self.buffered_bytes,
             waiting_events=lambda: sum(task.waiting for task in self._tasks),
             tasks={state.name.lower(): partial(self._count, state) for state in TaskState},
         )
         self._report = Report(flow.name, flow_metrics)
-        if flow.stateful and stores is None:
-            raise ValueError(f"flow {flow.name} is stateful and has nowhere to keep its state")
         self._restorer = Restorer(flow, stores, connection, self._report) if flow.stateful and stores else None
-        self._pool = WorkerPool(flow, limits, self._report, cluster.max_message_bytes)
-        self._assignment: Assignment | None = None
+        self._session: Session | None = None
         self._problem: str | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then finish what is in a handler, commit, and leave the group."""
-        if not await self._wait_for_topics(stop):
-            return
-        await self._cluster.load_limits(self._flow.targets)
-        consumer = self._consumer()
-        try:
-            async with asyncio.TaskGroup() as group:
-                self._pool.start(group)
-                self._assignment = assignment = self._assign(consumer, group)
-                consumer.subscribe(list(self._flow.sources), listener=assignment)
-                await consumer.start()
-                poller = group.create_task(self._poll(consumer, assignment))
-                await stop.wait()
-                poller.cancel()
-                await assignment.leave(self._limits.shutdown_seconds)
-                assignment.close()
-                self._pool.stop()
-        finally:
-            if self._restorer is not None:
-                self._restorer.close_all()
-            with contextlib.suppress(TimeoutError, KafkaError):
-                async with asyncio.timeout(self._limits.request_timeout_seconds):
-                    await consumer.stop()
+        while not stop.is_set():
+            self._problem = await self._topic_problem()
+            if self._problem is None:
+                await self._run_session(stop)
+            else:
+                self._report.waits(self._problem)
+            if self._problem is not None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._limits.recovery_backoff_seconds):
+                        await stop.wait()
 
     def reasons(self) -> list[str]:
         """Why the engine is not ready; empty when it is."""
         if self._problem is not None:
             return [f"{self._flow.name}: {self._problem}"]
-        if self._assignment is None or not self._assignment.joined:
-            return [f"{self._flow.name}: not joined the group {self._flow.group_id} yet"]
-        return [
-            f"{self._flow.name}: task {task.partition}: {task.problem or task.state.name.lower()}"
-            for task in self._assignment.tasks
-            if task.problem or task.state is not TaskState.ACTIVE
-        ]
+        if self._session is None:
+            return [f"{self._flow.name}: starting"]
+        return [f"{self._flow.name}: {reason}" for reason in self._session.reasons()]
 
     @property
     def buffered_bytes(self) -> int:
-        """Bytes accepted and not finished."""
-        return self._buffer.bytes
+        """Bytes accepted or produced, and not finished with."""
+        return self._session.buffered_bytes if self._session is not None else 0
 
     @property
-    def _tasks(self) -> list[Task]:
-        return list(self._assignment.tasks) if self._assignment else []
+    def _tasks(self) -> Sequence[Task]:
+        return self._session.tasks if self._session is not None else ()
 
     def _count(self, state: TaskState) -> int:
         return sum(task.state is state for task in self._tasks)
+
+    async def _run_session(self, stop: asyncio.Event) -> None:
+        """One session; what ends it before its time is Kafka's, and is a reason to wait for the next one."""
+        try:
+            await self._cluster.load_limits(self._flow.targets)
+            self._session = Session(
+                self._flow,
+                consumer=self._consumer(),
+                cluster=self._cluster,
+                limits=self._limits,
+                report=self._report,
+                restorer=self._restorer,
+            )
+            await self._session.run(stop)
+        except* (KafkaError, OSError, TimeoutError) as errors:
+            self._problem = f"lost Kafka: {errors.exceptions[0]!r}"
+            self._report.waits(self._problem)
+        finally:
+            if self._restorer is not None:
+                self._restorer.close_all()
 
     def _consumer(self) -> AIOKafkaConsumer:
         session_ms = int(self._limits.session_timeout_seconds * 1000)
@@ -124,68 +125,17 @@ class Engine:
             fetch_max_wait_ms=self._limits.fetch_wait_ms,
         )
 
-    def _assign(self, consumer: AIOKafkaConsumer, group: asyncio.TaskGroup) -> Assignment:
-        return Assignment(
-            flow=self._flow,
-            consumer=consumer,
-            cluster=self._cluster,
-            limits=self._limits,
-            buffer=self._buffer,
-            report=self._report,
-            group=group,
-            submit=self._pool.submit,
-            restorer=self._restorer,
-        )
-
-    async def _wait_for_topics(self, stop: asyncio.Event) -> bool:
-        """Wait until all topics exist, those that are read with one partition count; False when stopped before."""
-        while not stop.is_set():
-            problem = await self._topic_problem()
-            if problem is None:
-                self._problem = None
-                return True
-            if problem != self._problem:
-                self._problem = problem
-                self._report.topics_unusable(problem)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._limits.recovery_backoff_seconds):
-                    await stop.wait()
-        return False
-
     async def _topic_problem(self) -> str | None:
+        """What is wrong with the flow's topics; None when they exist and those of a task have one count."""
         try:
             counts = await self._cluster.partition_counts({*self._flow.sources, *self._flow.targets})
-        except KafkaError as exc:
+        except (KafkaError, OSError, TimeoutError) as exc:
             return f"Kafka does not say which topics there are: {type(exc).__name__}"
         missing = sorted(topic for topic, count in counts.items() if not count)
         if missing:
             return f"topics do not exist: {', '.join(missing)}; run `pathstream topics create`"
-        read = {topic: counts[topic] for topic in (*self._flow.sources, *self._flow.changelogs)}
-        if len(set(read.values())) > 1:
-            listed = ", ".join(f"{topic} has {count}" for topic, count in read.items())
-            return f"topics that are read together need one partition count: {listed}; delete and create one anew"
+        shared = {topic: counts[topic] for topic in (*self._flow.sources, *self._flow.changelogs)}
+        if len(set(shared.values())) > 1:
+            listed = ", ".join(f"{topic} has {count}" for topic, count in shared.items())
+            return f"topics that are used together need one partition count: {listed}; delete and create one anew"
         return None
-
-    async def _poll(self, consumer: AIOKafkaConsumer, assignment: Assignment) -> None:
-        while True:
-            await self._buffer.room.wait()
-            partitions = assignment.pollable()
-            if not partitions:
-                await asyncio.sleep(self._limits.idle_seconds)
-                continue
-            try:
-                fetched = await consumer.getmany(
-                    *partitions,
-                    timeout_ms=int(self._limits.poll_seconds * 1000),
-                    max_records=self._limits.poll_max_records,
-                )
-            except KafkaError as exc:
-                self._report.poll_failed(exc)
-                await asyncio.sleep(self._limits.recovery_backoff_seconds)
-                continue
-            for source, records in fetched.items():
-                # A task that is not active any more gets these records again: it is opened with a seek.
-                if (task := assignment.task_of(source)) is not None:
-                    for lane in task.accept(source, records):
-                        self._pool.submit(lane)
-            await asyncio.sleep(0)

@@ -6,11 +6,13 @@ written as a bitmap into the commit's metadata (Kafka's `offset.metadata.max.byt
 
 import base64
 import binascii
+import re
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 _PREFIX = "ps1"
+_OURS = re.compile(r"ps\d+;")
 _TO_ASCII_DIGITS = bytes([ord("0"), ord("1")]) + bytes(254)
 
 
@@ -42,7 +44,7 @@ class Progress:
 
     __slots__ = ("_accepted", "_ahead", "_done", "_first_slot", "_next_offset", "changed", "unfinished")
 
-    def __init__(self, next_offset: int | None = None, ahead: Iterable[int] = ()) -> None:
+    def __init__(self, next_offset: int, ahead: Iterable[int] = ()) -> None:
         self._next_offset = next_offset
         self._ahead = set(ahead)
         self._accepted: list[int] = []
@@ -57,8 +59,8 @@ class Progress:
         return bool(self._ahead)
 
     @property
-    def next_fetch(self) -> int | None:
-        """The offset after the newest accepted one; None while nothing is known of the partition."""
+    def next_fetch(self) -> int:
+        """The offset after the newest accepted one."""
         return self._accepted[-1] + 1 if self._accepted else self._next_offset
 
     @property
@@ -68,15 +70,13 @@ class Progress:
         return self._accepted[-1] - self._accepted[0] + 1 if self._accepted else 0
 
     def accept(self, offsets: list[int]) -> int:
-        """Take offsets, ascending and beyond `next_fetch`; gives the first one's slot, the rest follow.
+        """Take offsets, ascending and from `next_fetch` on; gives the first one's slot, the rest follow.
 
         Raises ValueError for an offset that was passed already.
         """
-        if (expected := self.next_fetch) is not None and offsets[0] < expected:
+        if offsets[0] < (expected := self.next_fetch):
             raise ValueError(f"offset {offsets[0]} was passed already, expected {expected} or later")
         slot = self._first_slot + len(self._done)
-        if self._next_offset is None:
-            self._next_offset = offsets[0]
         self._accepted.extend(offsets)
         if self._ahead:
             done = bytes(offset in self._ahead for offset in offsets)
@@ -88,6 +88,16 @@ class Progress:
             self._done.extend(bytes(len(offsets)))
             self.unfinished += len(offsets)
         return slot
+
+    def skip_to(self, offset: int) -> None:
+        """Everything before the offset is known to hold no record: the end markers of transactions, for instance.
+
+        Only while nothing accepted is unfinished.
+        """
+        self._advance()
+        if not self._accepted and offset > self._next_offset:
+            self._next_offset = offset
+            self.changed = True
 
     def is_done(self, slot: int) -> bool:
         """Whether an accepted offset is finished."""
@@ -102,8 +112,6 @@ class Progress:
     def encode(self, marker: str) -> tuple[int, str]:
         """The offset to commit and the metadata to commit with it."""
         self._advance()
-        if self._next_offset is None:
-            raise ValueError("nothing was accepted, so there is nothing to commit")
         return self._next_offset, f"{_PREFIX};{marker};{_encode_bits(self._bits())}"
 
     def _advance(self) -> None:
@@ -118,12 +126,12 @@ class Progress:
             self._first_slot += finished
         if self._accepted:
             self._next_offset = self._accepted[0]
-        if self._ahead and self._next_offset is not None:
+        if self._ahead:
             self._ahead = {offset for offset in self._ahead if offset >= self._next_offset}
 
     def _bits(self) -> bytearray:
         """One byte per offset from the next one on: 1 is done."""
-        accepted, base = self._accepted, self._next_offset or 0
+        accepted, base = self._accepted, self._next_offset
         contiguous = not accepted or accepted[-1] - base + 1 == len(accepted)
         if contiguous and not self._ahead:
             return self._done
@@ -141,7 +149,7 @@ def decode(next_offset: int, metadata: str | None) -> Position:
 
     Raises UnknownProgressError for our format in a version or a shape this code does not know.
     """
-    if not metadata or not metadata.startswith("ps"):
+    if not metadata or not _OURS.match(metadata):
         return Position(next_offset=next_offset, metadata=metadata or "", marker="", done=frozenset())
     prefix, _, rest = metadata.partition(";")
     marker, _, text = rest.partition(";")

@@ -93,7 +93,8 @@ class Task:
         self.state = TaskState.OPENING
         self.epoch = Epoch(0)
         self.problem: str | None = None
-        self.sources = {TopicPartition(topic, partition): Progress() for topic in topics}
+        self.broken: Exception | None = None
+        self.sources = {TopicPartition(topic, partition): Progress(0) for topic in topics}
         self.lanes: dict[bytes | None, Lane] = {}
         self.parked: list[Lane] = []
         self.data: Table | None = None
@@ -105,7 +106,7 @@ class Task:
         self.running = 0
         self.quiet = asyncio.Event()
         self._buffer = buffer
-        self._buffered_bytes = 0
+        self._buffered_bytes = self._output_bytes = self._in_flight_bytes = 0
 
     def move_to(self, state: TaskState) -> None:
         """Change the state; raises RuntimeError for a change that the table does not know."""
@@ -156,13 +157,20 @@ class Task:
         entry.progress.finish(entry.slot)
         if outputs:
             self.outputs.extend(outputs)
-        self._buffered_bytes -= entry.size
-        self._buffer.release(entry.size)
+            size = sum(len(output.value or b"") for output in outputs)
+            self._output_bytes += size
+            self._buffered_bytes += size
+            self._buffer.add(size)
+        self._release(entry.size)
         self.dirty.set()
         if lane.entries:
             return True
         del self.lanes[lane.key]
         return False
+
+    def _release(self, size: int) -> None:
+        self._buffered_bytes -= size
+        self._buffer.release(size)
 
     def started(self) -> None:
         """A worker has taken an event of this task into its handler."""
@@ -189,15 +197,15 @@ class Task:
 
     def _same_position(self, marker: str) -> dict[TopicPartition, tuple[int, str]]:
         """A position that has not moved, under a new marker: every checkpoint has to leave one."""
-        for source, progress in self.sources.items():
-            if progress.next_fetch is not None:
-                return {source: progress.encode(marker)}
-        raise RuntimeError("a task without a position cannot have work to commit")
+        source, progress = next(iter(self.sources.items()))
+        return {source: progress.encode(marker)}
 
     def begin(self, attempt: Attempt) -> list[Output]:
         """The attempt is on its way; from now on results belong to the next one. Gives its changelog records."""
         self.attempt = attempt
         self.outputs = []
+        self._in_flight_bytes += self._output_bytes
+        self._output_bytes = 0
         for source in attempt.offsets:
             self.sources[source].changed = False
         self.dirty.clear()
@@ -208,6 +216,8 @@ class Task:
         if self.attempt is not None:
             self.committed = (self.committed or {}) | self.attempt.offsets
         self.attempt = None
+        self._release(self._in_flight_bytes)
+        self._in_flight_bytes = 0
         for table in self.tables:
             table.confirm(ends.get(table.changelog))
 
@@ -228,15 +238,31 @@ class Task:
             return True
         return False
 
-    def reset(self, positions: dict[TopicPartition, Position], tables: tuple[Table, Table] | None) -> None:
-        """Start from the committed positions and state; whatever was in memory is dropped."""
+    @property
+    def reason(self) -> str | None:
+        """Why the task does not work, if it does not."""
+        if self.problem is None and self.state is TaskState.ACTIVE:
+            return None
+        return f"task {self.partition}: {self.problem or self.state.name.lower()}"
+
+    def reset(
+        self,
+        positions: dict[TopicPartition, Position],
+        starts: Mapping[TopicPartition, int],
+        tables: tuple[Table, Table] | None,
+    ) -> None:
+        """Start from the committed positions, or from where a partition begins, and from the committed state.
+
+        Whatever was in memory is dropped.
+        """
         self.drop()
+        self.broken = None
         self.data, self.seen = tables if tables is not None else (None, None)
         self.committed = {source: (position.next_offset, position.metadata) for source, position in positions.items()}
         self.sources = {
             source: Progress(positions[source].next_offset, positions[source].done)
             if source in positions
-            else Progress()
+            else Progress(starts[source])
             for source in self.sources
         }
 
@@ -250,7 +276,7 @@ class Task:
         for table in self.tables:
             table.drop()
         self._buffer.release(self._buffered_bytes)
-        self._buffered_bytes = 0
+        self._buffered_bytes = self._output_bytes = self._in_flight_bytes = 0
         self.dirty.clear()
 
     @property

@@ -48,14 +48,15 @@ def forward(record: ConsumerRecord[Any, Any], learner_id: LearnerId, topic: str)
 
 def origin_of(record: ConsumerRecord[Any, Any]) -> Origin:
     """The record as it first stood: here, or where it was forwarded from."""
+    at = Coordinates(topic=record.topic, partition=record.partition, offset=record.offset)
+    here = Origin(at, record.key, record.timestamp, record.timestamp_type, list(record.headers))
     if not record.topic.endswith(REPARTITION_SUFFIX):
-        at = Coordinates(topic=record.topic, partition=record.partition, offset=record.offset)
-        return Origin(at, record.key, record.timestamp, record.timestamp_type, list(record.headers))
+        return here
     was = {name: value for name, value in record.headers if name.startswith(_PREFIX)}
-    return Origin(
-        at=Coordinates(topic=was[_TOPIC].decode(), partition=int(was[_PARTITION]), offset=int(was[_OFFSET])),
-        key=was.get(_KEY),
-        timestamp_ms=int(was[_TIMESTAMP]),
-        timestamp_type=int(was[_TIMESTAMP_TYPE]),
-        headers=[(name, value) for name, value in record.headers if not name.startswith(_PREFIX)],
-    )
+    try:
+        at = Coordinates(topic=was[_TOPIC].decode(), partition=int(was[_PARTITION]), offset=int(was[_OFFSET]))
+        timestamp_ms, timestamp_type = int(was[_TIMESTAMP]), int(was[_TIMESTAMP_TYPE])
+    except (KeyError, ValueError):
+        return here  # somebody else wrote to our topic
+    headers = [(name, value) for name, value in record.headers if not name.startswith(_PREFIX)]
+    return Origin(at, was.get(_KEY), timestamp_ms, timestamp_type, headers)

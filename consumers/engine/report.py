@@ -4,6 +4,7 @@ import logging
 from typing import Any, assert_never
 
 import structlog
+from aiokafka import TopicPartition
 
 from consumers.engine.context import Context
 from consumers.engine.failure import DeadLetter, Done, Outcome, Retry
@@ -20,6 +21,7 @@ class Report:
         self._log = structlog.get_logger("pathstream.engine").bind(flow=flow)
         self._each_event = self._log.is_enabled_for(logging.INFO)
         self._problems: dict[int, str] = {}
+        self._waits_for: str | None = None
 
     def attempt(self, entry: Entry, context: Context, outcome: Outcome, seconds: float) -> None:
         """One attempt at an event came to an end."""
@@ -71,12 +73,16 @@ class Report:
 
     def held_back(self, task: Task, chars: int) -> None:
         """A progress map does not fit into Kafka's metadata yet."""
-        self._log.warning("checkpoint.held_back", task=task.partition, metadata_chars=chars)
+        if self._problems.get(task.partition) != "held back":
+            self._problems[task.partition] = "held back"
+            self._log.warning("checkpoint.held_back", task=task.partition, metadata_chars=chars)
 
-    def assigned(self, partitions: list[int]) -> None:
-        """The group gave us these tasks."""
+    def assigned(self, partitions: list[int], split: list[int]) -> None:
+        """The group gave us these tasks, and of others only some of their partitions."""
         self._metrics.rebalance()
         self._log.info("tasks.assigned", tasks=partitions)
+        if split:
+            self._log.error("tasks.split", tasks=split, remedy="give the topics one partition count")
 
     def revoked(self, count: int) -> None:
         """The group takes all tasks back, to assign them anew."""
@@ -84,6 +90,7 @@ class Report:
 
     def opened(self, task: Task, *, resumed: bool) -> None:
         """A task is ours and active; `resumed`: what was in memory goes on."""
+        self._waits_for = None
         self._log.info("task.active", task=task.partition, epoch=task.epoch, resumed=resumed)
 
     def unfinished(self, task: Task) -> None:
@@ -107,9 +114,15 @@ class Report:
         """The committed offset lies beyond the partition's end: the topic was made anew; it is read from its start."""
         self._log.error("task.topic_restarted", task=task.partition, topic=topic, committed=next_offset)
 
-    def topics_unusable(self, problem: str) -> None:
-        """The flow waits for topics that do not exist or do not fit together."""
-        self._log.error("topics.unusable", problem=problem)
+    def waits(self, problem: str) -> None:
+        """The engine waits for something to change; said once until it is something else."""
+        if self._waits_for != problem:
+            self._waits_for = problem
+            self._log.error("engine.waits", problem=problem)
+
+    def unreadable(self, partition: TopicPartition, error: Exception) -> None:
+        """A partition's records cannot be read; said once until it is something else."""
+        self.waits(f"{partition.topic}-{partition.partition} cannot be read: {_describe(error)}")
 
     def restored(self, task: Task, topic: str, records: int, seconds: float) -> None:
         """A task's store is up to date with its changelog."""

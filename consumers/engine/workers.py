@@ -34,18 +34,22 @@ class WorkerPool:
         self._workers: list[asyncio.Task[None]] = []
         self._waking = False
         self._group: asyncio.TaskGroup | None = None
+        self._stopped = False
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Let workers be started in this group, as they are needed."""
         self._group = group
 
     def stop(self) -> None:
-        """Cancel all workers."""
+        """Cancel all workers; lanes that become ready later stay where they are."""
+        self._stopped = True
         for worker in self._workers:
             worker.cancel()
 
     def submit(self, lane: Lane) -> None:
         """The lane has a head to handle."""
+        if self._stopped:
+            return
         self._ready.append(lane)
         if not self._waking:
             self._wake()
@@ -104,6 +108,9 @@ class WorkerPool:
         finally:
             lane.worker = None
             task.stopped()
+        # A handler may have swallowed a cancellation: of its dropped task, or of the worker itself.
+        if me.cancelling() and (not lane.stale or me.uncancel()):
+            raise asyncio.CancelledError
         if lane.stale:
             return
         self._report.attempt(entry, context, outcome, time.perf_counter() - started_at)
@@ -111,10 +118,8 @@ class WorkerPool:
 
     def _settle(self, lane: Lane, outcome: Outcome, context: Context) -> None:
         match outcome:
-            case Done():
+            case Done() | DeadLetter():
                 more = lane.task.finish(lane, outcome.outputs, context.writes)
-            case DeadLetter():
-                more = lane.task.finish(lane, outcome.outputs)
             case Retry():
                 more = False
                 asyncio.get_running_loop().call_later(outcome.delay, self.submit, lane)

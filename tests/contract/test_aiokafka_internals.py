@@ -1,7 +1,9 @@
 """What we use of aiokafka beside its documented interface: an upgrade that moves it fails here, by name."""
 
+import asyncio
 import inspect
 
+import pytest
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.consumer.group_coordinator import GroupCoordinator
@@ -15,7 +17,14 @@ from aiokafka.protocol.transaction import (
 )
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from clients.kafka import Connection, committed_positions, request_rejoin
+from clients.kafka import (
+    Connection,
+    ConsumerDiedError,
+    check_consumer,
+    committed_positions,
+    request_rejoin,
+    stop_consumer,
+)
 from tests.kafka import TopicFactory
 
 
@@ -79,4 +88,18 @@ async def test_a_rejoin_can_be_asked_for_and_positions_come_with_their_metadata(
         await consumer.commit({partition: (5, "metadata")})
         found = await committed_positions(consumer, [partition])
         assert (found[partition].offset, found[partition].metadata) == (5, "metadata")
+        check_consumer(consumer)
         request_rejoin(consumer)
+
+
+async def test_a_consumer_whose_routine_has_ended_is_told_apart_and_can_be_stopped(
+    connection: Connection, create_topic: TopicFactory
+) -> None:
+    topic = await create_topic()
+    consumer = connection.consumer(topic, group_id=f"group-{topic}")
+    await consumer.start()
+    consumer._fetcher._fetch_task.cancel()
+    await asyncio.wait([consumer._fetcher._fetch_task])
+    with pytest.raises(ConsumerDiedError):
+        check_consumer(consumer)
+    await stop_consumer(consumer, seconds=10)

@@ -34,6 +34,7 @@ FAST = Limits(
     retry_base_seconds=0.05,
     session_timeout_seconds=3.0,
     revoke_seconds=2.0,
+    last_commit_seconds=0.5,
     shutdown_seconds=5.0,
     transaction_timeout_seconds=5.0,
     recovery_backoff_seconds=0.1,
@@ -174,7 +175,7 @@ class Lab:
 
     @contextlib.asynccontextmanager
     async def doomed_engine(self, before: Handler | None = None, limits: Limits = FAST) -> AsyncIterator[Engine]:
-        """An engine that dies at the end of the block: no last checkpoint, no farewell."""
+        """An engine that is cut off at the end of the block: nothing is finished or committed any more."""
         with self._stores() as stores:
             async with Cluster(self.connection) as cluster:
                 engine = self._engine(cluster, before, limits, stores, Metrics(CollectorRegistry()))

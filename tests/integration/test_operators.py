@@ -12,6 +12,7 @@ import pytest
 
 from clients.content_service_stub import ContentServiceStub
 from clients.kafka import Connection
+from consumers.engine.names import REPARTITION_SUFFIX
 from consumers.topics import LEARNING_GOAL, LEARNING_GOAL_GROUP, LEARNING_PATH, dead_letter_topic
 from tests.integration.lab import Lab
 from tests.integration.service import goal_event
@@ -61,10 +62,14 @@ async def test_kafkas_own_console_tools_send_events_and_show_paths_and_lag(
     lines = pretty.splitlines()
     letters = await Lab(service.connection).read(dead_letter_topic(LEARNING_GOAL), len(lines))
     assert sorted(letter.value.decode() for letter in letters) == sorted(lines)
-    groups = await asyncio.to_thread(
-        kafka_tools.tool, "kafka-consumer-groups", "--describe", "--group", LEARNING_GOAL_GROUP
-    )
-    assert lag_of(groups, LEARNING_GOAL) == 0, groups
+    for _ in range(20):  # the last commit steps over the end markers of transactions
+        groups = await asyncio.to_thread(
+            kafka_tools.tool, "kafka-consumer-groups", "--describe", "--group", LEARNING_GOAL_GROUP
+        )
+        lag = lag_of(groups, LEARNING_GOAL) + lag_of(groups, LEARNING_GOAL_GROUP + REPARTITION_SUFFIX)
+        if not lag:
+            break
+    assert lag == 0, groups
 
 
 async def test_sigterm_in_the_middle_finishes_or_leaves_each_event(
@@ -134,7 +139,14 @@ def test_a_wrong_bootstrap_address_is_one_clear_line_and_an_exit_code(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("MAX_IN_FLIGHT", "many"), ("LLM_PROVIDER", "gemini"), ("LOG_FORMAT", "xml")]
+    ("setting", "value"),
+    [
+        ("MAX_IN_FLIGHT", "many"),
+        ("LLM_PROVIDER", "gemini"),
+        ("LOG_FORMAT", "xml"),
+        ("CONTENT_SERVICE_BASE_URL", "localhost:3001"),
+        ("CONTENT_SERVICE_SECRET", "a\nb"),
+    ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, setting: str, value: str) -> None:
     run = subprocess.run(

@@ -75,6 +75,17 @@ def test_what_is_no_event_is_named_for_what_it_is(value: bytes | None, error: ty
         read(value)
 
 
+def test_null_means_not_given() -> None:
+    event = read(changed(metadata=None, eventData={"learningGoal": "x", "preferences": None, "currentLevel": None}))
+    assert (event.metadata, event.event_data.preferences, event.event_data.current_level) == ({}, {}, "beginner")
+
+
+@pytest.mark.parametrize("start", [b"\xef\xbb\xbf", b"\xff\xfe"])
+def test_a_byte_order_mark_is_named(start: bytes) -> None:
+    with pytest.raises(InvalidJsonError, match="byte order mark"):
+        read(start + changed())
+
+
 def test_an_event_over_the_limit_is_not_even_parsed() -> None:
     with pytest.raises(EventTooLargeError, match="MAX_EVENT_BYTES"):
         read(b"{" * 100, max_bytes=99)

@@ -13,6 +13,7 @@ def failure(
     value: bytes | None = b"{", headers: list[tuple[str, bytes]] | None = None, error: Exception | None = None
 ) -> Failure:
     return Failure(
+        topic="learning_goal.dlq",
         at=Coordinates(topic="learning_goal", partition=3, offset=2**40),
         key=b"u1",
         value=value,

@@ -163,7 +163,7 @@ def test_nothing_on_offer_for_the_goal_is_said_openly(resources: list[Resource])
     plan = plan_offline(goal="Learn to cook Thai food", resources=resources)
 
     assert all(step.resources == [] for step in plan.steps)
-    assert "None of the resources on offer" in plan.steps[0].description
+    assert "No resource for this is known" in plan.steps[0].description
     assert len(plan.steps) >= 4
 
 

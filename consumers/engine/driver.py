@@ -1,0 +1,234 @@
+"""One task from its assignment to its end: opened, checkpointed, opened again after a failure, left in good order."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from clients.cluster import Cluster
+from clients.kafka import committed_positions, request_rejoin
+from consumers.engine.checkpoint import Checkpointer
+from consumers.engine.flow import Flow
+from consumers.engine.limits import Limits
+from consumers.engine.offsets import Position, UnknownProgressError, decode
+from consumers.engine.partition import Lane, Task, TaskState
+from consumers.engine.report import Report
+from consumers.engine.restorer import Restorer
+from producers.transaction import TransactionalProducer
+from schemas.errors import FencedError, RecordRefusedError, StoreError, TransactionFailedError
+
+
+class PassedOffsetError(Exception):
+    """A partition gave records that it gave before: its log was cut or made anew."""
+
+
+class Driver:
+    """Drives one task. `start` begins an assignment, `leave` ends it; in between it looks after itself."""
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        flow: Flow[Any],
+        consumer: AIOKafkaConsumer,
+        cluster: Cluster,
+        limits: Limits,
+        report: Report,
+        restorer: Restorer | None,
+        submit: Callable[[Lane], None],
+    ) -> None:
+        self.task = task
+        self._flow = flow
+        self._consumer = consumer
+        self._cluster = cluster
+        self._limits = limits
+        self._report = report
+        self._restorer = restorer
+        self._submit = submit
+        producer = TransactionalProducer(
+            cluster, f"{flow.group_id}-{task.partition}", timeout_seconds=limits.transaction_timeout_seconds
+        )
+        self._checkpointer = Checkpointer(cluster, producer, flow.group_id, limits, report)
+        self._running: asyncio.Task[None] | None = None
+        self._quiet_by = 0.0
+
+    def start(self, group: asyncio.TaskGroup) -> None:
+        """The group gave us the task, or gave it back."""
+        if self.task.state is not TaskState.OPENING:
+            self.task.move_to(TaskState.OPENING)
+        self._running = group.create_task(self._drive())
+
+    async def leave(self, *, quiet_by: float, end_by: float) -> None:
+        """Let events that are in a handler finish, commit, suspend. Deadlines are times of the event loop's clock."""
+        task = self.task
+        self._quiet_by = quiet_by
+        if task.state is TaskState.ACTIVE:
+            task.move_to(TaskState.LEAVING)
+            task.dirty.set()
+        elif task.state is TaskState.OPENING:
+            task.move_to(TaskState.SUSPENDED)
+            await self._cancel()
+        if self._running is not None and not self._running.done():
+            left = end_by - asyncio.get_running_loop().time()
+            _, late = await asyncio.wait([self._running], timeout=max(0.0, left))
+            if late:
+                await self._cancel()
+        if task.state is TaskState.LEAVING:
+            task.move_to(TaskState.SUSPENDED)
+
+    async def finish(self, *, quiet_by: float, end_by: float) -> None:
+        """Leave for good, at a shutdown.
+
+        A task suspended in the middle of a rebalance may still commit: if it is another worker's by now, the fence
+        refuses it.
+        """
+        await self.leave(quiet_by=quiet_by, end_by=end_by)
+        unfinished = self.task.running or self.task.dirty.is_set()
+        if self.task.committed is None or not unfinished or asyncio.get_running_loop().time() >= end_by:
+            return
+        self._quiet_by = quiet_by
+        with suppress(TransactionFailedError, FencedError, StoreError, KafkaError, TimeoutError):
+            async with asyncio.timeout_at(end_by):
+                await self._wait_until_quiet()
+                await self._checkpointer.checkpoint(self.task)
+
+    def close(self) -> None:
+        """The task is another worker's, or this one stops: everything in memory is dropped."""
+        if self._running is not None:
+            self._running.cancel()
+        if self.task.state in (TaskState.ACTIVE, TaskState.LEAVING):
+            self.task.move_to(TaskState.SUSPENDED)
+        self.task.drop()
+        self.task.move_to(TaskState.CLOSED)
+        if self._restorer is not None:
+            self._restorer.leave(self.task)
+
+    def fail(self, error: PassedOffsetError) -> None:
+        """Something is wrong with the task's input: start it again from its last commit."""
+        self.task.broken = error
+        self.task.dirty.set()
+
+    async def _cancel(self) -> None:
+        """End what the driver does now, a commit included: its outcome is found out at the next opening."""
+        if self._running is not None and self._running is not asyncio.current_task():
+            self._running.cancel()
+            await asyncio.wait([self._running], timeout=self._limits.last_commit_seconds)
+
+    async def _drive(self) -> None:
+        """Open the task and checkpoint it while it is ours; after a failure, open it again."""
+        task = self.task
+        while task.state is TaskState.OPENING:
+            try:
+                await self._open()
+                await self._keep()
+            except FencedError as exc:
+                self._report.fenced(task, exc)
+                task.problem = "fenced; rejoining the group"
+                task.move_to(TaskState.SUSPENDED)
+                request_rejoin(self._consumer)
+            except (PassedOffsetError, StoreError, RecordRefusedError) as exc:
+                await self._start_over(exc)
+            except (TransactionFailedError, KafkaError, UnknownProgressError, TimeoutError) as exc:
+                await self._recover(exc)
+
+    async def _open(self) -> None:
+        """Make the task ours: fence the last owner, read what is committed, go on from there.
+
+        The order matters: after the fence the committed position cannot change any more.
+        """
+        task = self.task
+        await self._checkpointer.fence()
+        committed, starts = await self._positions()
+        resumed = task.resume(committed)
+        if not resumed:
+            task.drop()
+            tables = await self._restorer.restore(task) if self._restorer is not None else None
+            task.reset(committed, starts, tables)
+        self.rewind()
+        if task.attempt is None:
+            task.problem = None
+        task.move_to(TaskState.ACTIVE)
+        self._report.opened(task, resumed=resumed)
+        parked, task.parked = task.parked, []
+        for lane in parked:
+            self._submit(lane)
+
+    def rewind(self) -> None:
+        """Fetch next what follows the newest accepted record; what was prefetched is thrown away."""
+        for source, progress in self.task.sources.items():
+            self._consumer.seek(source, progress.next_fetch)
+
+    async def settle(self) -> None:
+        """Nothing new came: commit what is all handled up to its end, past transactions' markers, so the lag is 0."""
+        task = self.task
+        for source, progress in task.sources.items():
+            if task.state is TaskState.ACTIVE and not progress.span:
+                with suppress(KafkaError):
+                    progress.skip_to(await self._consumer.position(source))
+        if any(progress.changed for progress in task.sources.values()):
+            task.dirty.set()
+
+    async def _positions(self) -> tuple[dict[TopicPartition, Position], dict[TopicPartition, int]]:
+        """What is committed, and where each partition begins."""
+        sources = list(self.task.sources)
+        async with asyncio.timeout(self._limits.request_timeout_seconds):
+            found = await committed_positions(self._consumer, sources)
+            starts = await self._consumer.beginning_offsets(sources)
+            ends = await self._consumer.end_offsets(sources)
+        positions: dict[TopicPartition, Position] = {}
+        for source, position in found.items():
+            if position.offset > ends[source]:
+                self._report.beyond_end(self.task, source.topic, position.offset)
+            else:
+                positions[source] = decode(position.offset, position.metadata)
+        return positions, starts
+
+    async def _keep(self) -> None:
+        """Checkpoint the task every interval in which something finished; once more when it leaves."""
+        task, clock, interval = self.task, asyncio.get_running_loop().time, self._limits.commit_interval_seconds
+        last = 0.0
+        while task.state is TaskState.ACTIVE:
+            await task.dirty.wait()
+            await asyncio.sleep(max(0.0, last + interval - clock()))
+            last = clock()
+            if task.broken is not None:
+                raise task.broken
+            if task.state is TaskState.ACTIVE and not await self._checkpointer.checkpoint(task):
+                await asyncio.sleep(interval)
+        await self._wait_until_quiet()
+        await self._checkpointer.checkpoint(task)
+        task.move_to(TaskState.SUSPENDED)
+
+    async def _wait_until_quiet(self) -> None:
+        if not self.task.running:
+            return
+        try:
+            async with asyncio.timeout_at(self._quiet_by):
+                await self.task.quiet.wait()
+        except TimeoutError:
+            self._report.unfinished(self.task)
+
+    async def _start_over(self, error: PassedOffsetError | StoreError | RecordRefusedError) -> None:
+        """What is in memory cannot be used: the next opening starts from what is in Kafka."""
+        self.task.broken, self.task.committed = None, None
+        if isinstance(error, StoreError) and self._restorer is not None:
+            self._restorer.close(self.task)
+        if isinstance(error, RecordRefusedError):
+            with suppress(KafkaError, OSError, TimeoutError):
+                await self._cluster.load_limits(self._flow.targets)
+        await self._recover(error)
+
+    async def _recover(self, error: Exception) -> None:
+        """A checkpoint or an opening failed: pause, then open again, which finds out what was committed."""
+        task = self.task
+        if isinstance(error, IllegalStateError) or task.state is TaskState.LEAVING:
+            task.move_to(TaskState.SUSPENDED)  # the partition is being taken away: a new assignment decides
+            return
+        task.problem = str(error) or type(error).__name__
+        self._report.failed(task, error)
+        if task.state is TaskState.ACTIVE:
+            task.move_to(TaskState.OPENING)
+        await asyncio.sleep(self._limits.recovery_backoff_seconds)

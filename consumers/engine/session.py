@@ -1,0 +1,185 @@
+"""One membership of the group: a consumer, the tasks it is given, the workers; polls until it is told to stop."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from clients.cluster import Cluster
+from clients.kafka import ConsumerDiedError, check_consumer, stop_consumer
+from consumers.engine.assignment import Assignment
+from consumers.engine.buffer import Buffer
+from consumers.engine.driver import Driver, PassedOffsetError
+from consumers.engine.flow import Flow
+from consumers.engine.limits import Limits
+from consumers.engine.partition import Task
+from consumers.engine.report import Report
+from consumers.engine.restorer import Restorer
+from consumers.engine.workers import WorkerPool
+
+
+class Session:
+    """Runs once. `run` returns after a stop in good order, with everything committed that was finished.
+
+    Raises an ExceptionGroup: of KafkaErrors when the consumer could not start or is beyond help; another session may
+    work. Anything else in it is a bug.
+    """
+
+    def __init__(
+        self,
+        flow: Flow[Any],
+        *,
+        consumer: AIOKafkaConsumer,
+        cluster: Cluster,
+        limits: Limits,
+        report: Report,
+        restorer: Restorer | None,
+    ) -> None:
+        self._flow = flow
+        self._consumer = consumer
+        self._cluster = cluster
+        self._limits = limits
+        self._report = report
+        self._restorer = restorer
+        self._buffer = Buffer(limits.max_buffered_bytes, limits.low_water)
+        self._pool = WorkerPool(flow, limits, report, cluster.max_message_bytes)
+        self._assignment: Assignment | None = None
+        self._unreadable: dict[TopicPartition, str] = {}
+
+    @property
+    def tasks(self) -> Sequence[Task]:
+        """All tasks that are ours, or may come back."""
+        return self._assignment.tasks if self._assignment is not None else []
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes accepted or produced, and not finished with."""
+        return self._buffer.bytes
+
+    def reasons(self) -> list[str]:
+        """Why the session is not ready; empty when it is."""
+        if self._assignment is None or not self._assignment.joined:
+            return [f"not joined the group {self._flow.group_id} yet"]
+        unreadable = [f"{place.topic}-{place.partition}: {error}" for place, error in self._unreadable.items()]
+        split = [
+            f"task {partition}: {', '.join(self._flow.sources)} have different partition counts; give them one count"
+            for partition in self._assignment.split
+        ]
+        return [*unreadable, *split, *(reason for task in self.tasks if (reason := task.reason) is not None)]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Join the group and work until `stop` is set."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._pool.start(group)
+                self._assignment = assignment = self._new_assignment(group)
+                self._consumer.subscribe(list(self._flow.sources), listener=assignment)
+                working = group.create_task(self._work(assignment))
+                stopping = group.create_task(stop.wait())
+                await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+                working.cancel()
+                await assignment.finish()
+                assignment.close()
+                self._pool.stop()
+                await self._stop_consumer()
+        finally:
+            if self._assignment is not None:
+                self._assignment.close()
+            await self._stop_consumer()
+
+    async def _stop_consumer(self) -> None:
+        await stop_consumer(self._consumer, seconds=self._limits.request_timeout_seconds)
+
+    def _new_assignment(self, group: asyncio.TaskGroup) -> Assignment:
+        def new_driver(partition: int) -> Driver:
+            return Driver(
+                Task(partition, self._flow.sources, self._buffer),
+                flow=self._flow,
+                consumer=self._consumer,
+                cluster=self._cluster,
+                limits=self._limits,
+                report=self._report,
+                restorer=self._restorer,
+                submit=self._pool.submit,
+            )
+
+        return Assignment(
+            sources=self._flow.sources, limits=self._limits, report=self._report, group=group, new_driver=new_driver
+        )
+
+    async def _work(self, assignment: Assignment) -> None:
+        """Join the group and poll. After a failed poll every partition is polled alone until all can be read again."""
+        await self._consumer.start()
+        one_by_one = False
+        while True:
+            try:
+                check_consumer(self._consumer)
+                partitions = await self._partitions_to_poll(assignment)
+                if partitions and one_by_one:
+                    one_by_one = await self._poll_each(assignment, partitions)
+                elif partitions:
+                    fetched = await self._getmany(*partitions, seconds=self._limits.poll_seconds)
+                    self._accept(assignment, fetched)
+                    if not fetched:
+                        await assignment.settle()
+            except ConsumerDiedError:
+                raise
+            except KafkaError as exc:
+                self._report.poll_failed(exc)
+                assignment.rewind()
+                one_by_one = True
+                await asyncio.sleep(self._limits.recovery_backoff_seconds)
+            await asyncio.sleep(0)
+
+    async def _partitions_to_poll(self, assignment: Assignment) -> list[TopicPartition]:
+        """What may be polled now; nothing, after a pause, while there is no room or no task."""
+        if not self._buffer.room.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.poll_seconds):
+                    await self._buffer.room.wait()
+            return []
+        partitions = assignment.pollable()
+        if not partitions:
+            await asyncio.sleep(self._limits.idle_seconds)
+        return partitions
+
+    async def _poll_each(self, assignment: Assignment, partitions: Sequence[TopicPartition]) -> bool:
+        """Poll partitions one by one, so that one that cannot be read costs no other; whether there is such a one."""
+        for partition in partitions:
+            try:
+                fetched = await self._getmany(partition, seconds=0.0)
+            except KafkaError as exc:
+                self._unreadable[partition] = f"cannot be read: {type(exc).__name__}"
+                self._report.unreadable(partition, exc)
+                if (driver := assignment.driver_of(partition)) is not None:
+                    driver.rewind()
+            else:
+                if fetched:
+                    self._unreadable.pop(partition, None)
+                self._accept(assignment, fetched)
+        await asyncio.sleep(self._limits.idle_seconds if not self._unreadable else self._limits.poll_seconds)
+        return bool(self._unreadable)
+
+    async def _getmany(
+        self, *partitions: TopicPartition, seconds: float
+    ) -> Mapping[TopicPartition, list[ConsumerRecord[Any, Any]]]:
+        fetched: Mapping[TopicPartition, list[ConsumerRecord[Any, Any]]] = await self._consumer.getmany(
+            *partitions, timeout_ms=int(seconds * 1000), max_records=self._limits.poll_max_records
+        )
+        return fetched
+
+    def _accept(self, assignment: Assignment, fetched: Mapping[TopicPartition, list[ConsumerRecord[Any, Any]]]) -> None:
+        for source, records in fetched.items():
+            driver = assignment.driver_of(source)
+            if driver is None or not records:
+                continue  # opening the task anew seeks back to these records
+            try:
+                ready = driver.task.accept(source, records)
+            except ValueError as exc:
+                driver.fail(PassedOffsetError(str(exc)))
+                continue
+            for lane in ready:
+                self._pool.submit(lane)
