@@ -56,14 +56,18 @@ class Stopwatch:
         )
 
 
-async def bare_loop(load: Load) -> Figures:
-    """getmany, send_batch, commit: at-least-once, in order, no work, the least a consumer can do."""
+async def bare_loop(load: Load, max_records: int | None) -> Figures:
+    """getmany, send_batch, commit: at-least-once, in order, no work, the least a consumer can do.
+
+    Every poll ends in a commit, so `max_records` decides how many records share one: Kafka's own clients take 500
+    (`max.poll.records`); with None a poll takes all that was prefetched, here up to 12 MiB.
+    """
     consumer = load.connection.consumer(load.source, group_id=load.group, fetch_max_wait_ms=20)
     producer = load.connection.producer(max_batch_size=2**18)
     watch, done = Stopwatch(), 0
     async with producer, consumer:
         while done < load.events:
-            fetched = await consumer.getmany(timeout_ms=200)
+            fetched = await consumer.getmany(timeout_ms=200, max_records=max_records)
             if not fetched:
                 continue
             if not done:
