@@ -24,6 +24,7 @@ from consumers.models import build_model
 from consumers.observability import BrokerOutage, HealthServer, Metrics, configure_logging
 from consumers.runtime import collect_garbage_less_often
 from consumers.settings import Settings, SettingsError
+from schemas.errors import StoreError
 
 _log = structlog.get_logger("pathstream.app")
 
@@ -79,6 +80,14 @@ class Worker:
     ) -> None:
         await self._stack.__aexit__(exc_type, exc, traceback)
 
+    def _open_stores(self) -> Stores:
+        settings = self._settings
+        memory = Memory(cache_bytes=settings.state_cache_bytes, write_buffer_bytes=settings.state_write_buffer_bytes)
+        try:
+            return self._stack.enter_context(Stores.locked(settings.state_dir, memory))
+        except StoreError as exc:
+            raise SettingsError(str(exc)) from exc
+
     async def _open(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         settings, registry, limits = self._settings, CollectorRegistry(), self._settings.limits()
@@ -116,12 +125,7 @@ class Worker:
             clock=SystemClock(),
             max_event_bytes=settings.max_event_bytes,
         )
-        stores = self._stack.enter_context(
-            Stores.locked(
-                settings.state_dir,
-                Memory(cache_bytes=settings.state_cache_bytes, write_buffer_bytes=settings.state_write_buffer_bytes),
-            )
-        )
+        stores = self._open_stores()
         group = await self._stack.enter_async_context(asyncio.TaskGroup())
         self._stack.callback(self._stopping.set)
         engine = Engine(

@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from clients.content_service_stub import ContentServiceStub
+from clients.embedded_kafka import EmbeddedKafka
 from clients.kafka import Connection
+from consumers.app import Worker
 from consumers.engine.names import REPARTITION_SUFFIX
+from consumers.settings import Settings, SettingsError
 from consumers.topics import LEARNING_GOAL, LEARNING_GOAL_GROUP, LEARNING_PATH, dead_letter_topic
 from tests.integration.lab import Lab
 from tests.integration.service import goal_event
@@ -161,3 +164,12 @@ def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, setting: str,
     assert run.returncode == 1
     assert len(run.stderr.splitlines()) == 1
     assert setting in run.stderr
+
+
+async def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path, embedded_kafka: EmbeddedKafka) -> None:
+    state_dir = tmp_path / "file"
+    state_dir.write_text("in the way")
+    settings = Settings(kafka_bootstrap_servers=embedded_kafka.bootstrap_servers, http_port=0, state_dir=state_dir)
+    with pytest.raises(SettingsError, match="STATE_DIR"):
+        async with Worker(settings):
+            pass
