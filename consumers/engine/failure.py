@@ -49,7 +49,11 @@ Outcome = Done | Retry | DeadLetter
 
 
 async def attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits) -> Outcome:
-    """Handle a lane's head once, and say what follows. Cancelling the worker passes through, nothing else does."""
+    """Handle a lane's head once, and say what follows.
+
+    Nothing passes through but the cancellation of a dropped task. Whether another one was meant for the worker itself
+    only the pool knows: it has to look after every attempt.
+    """
     entry = lane.entries[0]
     if not entry.attempts:
         entry.first_attempt_at = time.monotonic()
@@ -69,8 +73,7 @@ async def attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits)
         if seen is not None and event.event_id and not lane.stale:
             remember(seen, event.user_id, event.event_id)
     except asyncio.CancelledError as error:
-        me = asyncio.current_task()
-        if me is None or me.cancelling():
+        if lane.stale:
             raise
         failure: Exception = HandlerCancelledError(repr(error))
     except Exception as error:  # noqa: BLE001 - a bug in a flow must not stop the others

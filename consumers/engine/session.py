@@ -79,7 +79,11 @@ class Session:
                 self._consumer.subscribe(list(self._flow.sources), listener=assignment)
                 working = group.create_task(self._work(assignment))
                 stopping = group.create_task(stop.wait())
-                await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+                try:
+                    await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+                except asyncio.CancelledError:
+                    self._pool.stop()  # the group is falling apart: no worker may outlive it
+                    raise
                 working.cancel()
                 await assignment.finish()
                 assignment.close()

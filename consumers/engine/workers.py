@@ -99,22 +99,30 @@ class WorkerPool:
         lane.worker = me
         task.started()
         started_at = time.perf_counter()
+        outcome: Outcome | None
         try:
             outcome = await attempt(self._flow, lane, context, self._limits)
         except asyncio.CancelledError:
-            if not lane.stale or me.uncancel():
-                raise
-            return  # the task was dropped, the worker goes on
+            outcome = None  # the task was dropped
         finally:
             lane.worker = None
             task.stopped()
-        # A handler may have swallowed a cancellation: of its dropped task, or of the worker itself.
-        if me.cancelling() and (not lane.stale or me.uncancel()):
-            raise asyncio.CancelledError
-        if lane.stale:
+        self._forget_cancellations(me)
+        if outcome is None or lane.stale:
             return
         self._report.attempt(entry, context, outcome, time.perf_counter() - started_at)
         self._settle(lane, outcome, context)
+
+    def _forget_cancellations(self, me: asyncio.Task[None]) -> None:
+        """Let no cancellation of one handler reach the next.
+
+        A handler may have swallowed one: of its dropped task, or of the worker when it is stopped. And a TaskGroup in a
+        handler leaves one behind when a child fails while it is being left (CPython before 3.13).
+        """
+        if self._stopped:
+            raise asyncio.CancelledError
+        while me.cancelling():
+            me.uncancel()
 
     def _settle(self, lane: Lane, outcome: Outcome, context: Context) -> None:
         match outcome:
