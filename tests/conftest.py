@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings
 
 from clients.embedded_kafka import EmbeddedKafka
 from clients.kafka import Connection
@@ -24,6 +25,11 @@ from tests.kafka import (
     kafka_jars,
 )
 from tests.kafka.under_test import embedded_under_test, real_under_test
+
+# New examples on every run of a developer, the same ones on every run of CI: a change lands or not for what it changed.
+settings.register_profile("developer", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "developer")
 
 GIVEN_KAFKA = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
 KAFKA_IS_REQUIRED = os.environ.get("PATHSTREAM_REQUIRE_KAFKA") == "1"
