@@ -152,6 +152,8 @@ class Session:
 
     async def _poll_each(self, assignment: Assignment, partitions: Sequence[TopicPartition]) -> bool:
         """Poll partitions one by one, so that one that cannot be read costs no other; whether there is such a one."""
+        ours = {place for place in self._unreadable if assignment.driver_of(place) is not None}
+        self._unreadable = {place: self._unreadable[place] for place in ours}
         for partition in partitions:
             try:
                 fetched = await self._getmany(partition, seconds=0.0)
