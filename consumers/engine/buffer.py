@@ -1,4 +1,4 @@
-"""How much of Kafka is in memory: bytes accepted and not finished, with a high and a low mark."""
+"""How much is in memory: bytes of unfinished records and of uncommitted results, with a high and a low mark."""
 
 import asyncio
 from typing import Any

@@ -10,7 +10,7 @@ class Limits:
     max_in_flight: int = 256
     """Events handled at once by one process: the size of the worker pool."""
     max_buffered_bytes: int = 64 * 2**20
-    """Bytes accepted from Kafka and not finished; above it polling stops, below `low_water` of it polling goes on."""
+    """Bytes of unfinished records and of uncommitted results; above it polling stops, below `low_water` it goes on."""
     low_water: float = 0.8
     """Share of `max_buffered_bytes` at which polling goes on again."""
     window: int = 20_000

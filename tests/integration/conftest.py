@@ -28,7 +28,9 @@ async def make_service_topics(connection: Connection, partitions: int = PARTITIO
             while names & (await client.fetch_all_metadata()).topics():
                 await asyncio.sleep(0.05)
             while names - (await client.fetch_all_metadata()).topics():
-                await admin.create_topics([NewTopic(name, partitions, 1) for name in sorted(names)])
+                await admin.create_topics(
+                    [NewTopic(spec.name, partitions, 1, topic_configs=dict(spec.config)) for spec in TOPICS]
+                )
                 await asyncio.sleep(0.05)
     finally:
         await admin.close()
