@@ -16,9 +16,13 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
+from aiokafka.protocol.group import SyncGroupRequest
 from aiokafka.structs import OffsetAndMetadata
 
 NEVER_MS = 2**31 - 1
+
+FENCED_INSTANCE_ID = 82
+"""Kafka's error code, which aiokafka does not know by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +99,29 @@ async def committed_positions(
         list(partitions)
     )
     return found
+
+
+def member_id(consumer: AIOKafkaConsumer) -> str:
+    """The name the group gave the consumer; empty while it is no member, or no longer one."""
+    return str(consumer._coordinator.member_id)  # noqa: SLF001
+
+
+async def is_replaced(consumer: AIOKafkaConsumer, former_id: str) -> bool:
+    """Whether another process has taken the `group_instance_id` of a consumer that was `former_id`.
+
+    aiokafka's heartbeats carry no instance id (version 1), so the group calls a member that was replaced unknown, as
+    one that timed out. A SyncGroup under the old name has one, and tells them apart; it changes nothing. False also
+    when the group does not answer.
+    """
+    coordinator = consumer._coordinator  # noqa: SLF001
+    if (instance_id := coordinator._group_instance_id) is None:  # noqa: SLF001
+        return False
+    request = SyncGroupRequest(coordinator.group_id, coordinator.generation, former_id, instance_id, [])
+    try:
+        response = await coordinator._send_req(request)  # noqa: SLF001
+    except KafkaError:
+        return False
+    return bool(response.error_code == FENCED_INSTANCE_ID)
 
 
 class ConsumerDiedError(KafkaError):  # type: ignore[misc] # aiokafka has no types

@@ -10,7 +10,6 @@ import structlog
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
-from agents.learning_path import LearningPathAgent
 from clients.clock import SystemClock
 from clients.cluster import Cluster
 from clients.content_service import ContentService
@@ -19,12 +18,12 @@ from clients.rocks import Memory
 from consumers.connection import connection_for
 from consumers.engine.loop import Engine
 from consumers.engine.stores import Stores
-from consumers.learning_goal import LearningGoalConsumer
+from consumers.flows import Parts, all_jobs
 from consumers.models import build_model
 from consumers.observability import BrokerOutage, HealthServer, Metrics, configure_logging
 from consumers.runtime import collect_garbage_less_often
 from consumers.settings import Settings, SettingsError
-from schemas.errors import StoreError
+from schemas.errors import InstanceTakenError, StoreError
 
 _log = structlog.get_logger("pathstream.app")
 
@@ -43,6 +42,8 @@ class Worker:
         self._outage = outage
         self._stack = AsyncExitStack()
         self._stopping = asyncio.Event()
+        self._ended = asyncio.Event()
+        self.problem: SettingsError | None = None
         self._engines: list[Engine] = []
         self._running: list[asyncio.Task[None]] = []
         self._content: ContentService | None = None
@@ -54,6 +55,15 @@ class Worker:
         if self._health is None:
             raise RuntimeError("the worker has not started")
         return self._health.port
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Wait until `stop` is set, or until the worker cannot go on: `problem` says why then."""
+        waits = [asyncio.ensure_future(event.wait()) for event in (stop, self._ended)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     def reasons(self) -> list[str]:
         """Why the worker is not ready; empty when it is."""
@@ -90,7 +100,7 @@ class Worker:
 
     async def _open(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        settings, registry, limits = self._settings, CollectorRegistry(), self._settings.limits()
+        settings, registry = self._settings, CollectorRegistry()
         metrics = Metrics(registry)
         self._health = await self._stack.enter_async_context(
             HealthServer(settings.http_host, settings.http_port, self.reasons, self._alive, registry)
@@ -114,31 +124,33 @@ class Worker:
         calls = await self._stack.enter_async_context(
             open_http_client(max_connections=min(settings.max_in_flight, settings.llm_max_concurrency))
         )
-        consumer = LearningGoalConsumer(
-            content=self._content,
-            agent=LearningPathAgent(
-                build_model(settings, calls, metrics),
-                on_llm_failure=settings.on_llm_failure,
-                temperature=settings.llm_temperature,
-                max_tokens=settings.llm_max_tokens,
-            ),
-            clock=SystemClock(),
-            max_event_bytes=settings.max_event_bytes,
-        )
+        model = build_model(settings, calls, metrics)
+        jobs = all_jobs(Parts(settings=settings, content=self._content, model=model, clock=SystemClock()))
         stores = self._open_stores()
         group = await self._stack.enter_async_context(asyncio.TaskGroup())
         self._stack.callback(self._stopping.set)
-        engine = Engine(
-            consumer.flow(),
-            connection=connection,
-            cluster=cluster,
-            limits=limits,
-            metrics=metrics,
-            stores=stores,
-            group_instance_id=settings.kafka_group_instance_id,
-        )
-        self._engines.append(engine)
-        self._running.append(group.create_task(engine.run(self._stopping)))
+        for table in {table for job in jobs for table in job.needs}:
+            self._running.append(group.create_task(table.run(self._stopping)))
+        for job in jobs:
+            engine = Engine(
+                job.flow,
+                connection=connection,
+                cluster=cluster,
+                limits=settings.limits(flows=len(jobs)),
+                metrics=metrics,
+                stores=stores,
+                needs=job.needs,
+                group_instance_id=settings.kafka_group_instance_id,
+            )
+            self._engines.append(engine)
+            self._running.append(group.create_task(self._run(engine)))
+
+    async def _run(self, engine: Engine) -> None:
+        try:
+            await engine.run(self._stopping)
+        except InstanceTakenError as exc:
+            self.problem = SettingsError(f"KAFKA_GROUP_INSTANCE_ID: {exc}; give each worker one of its own")
+            self._ended.set()
 
 
 async def run_worker(settings: Settings) -> int:
@@ -154,11 +166,13 @@ async def run_worker(settings: Settings) -> int:
         try:
             async with Worker(settings, outage) as worker:
                 _log.info("worker started", provider=settings.provider, http_port=worker.http_port)
-                await stop.wait()
+                await worker.serve(stop)
                 _log.info("worker stopping", shutdown_seconds=settings.shutdown_seconds)
         finally:
             watching.cancel()
     _log.info("worker stopped")
+    if worker.problem is not None:
+        raise worker.problem
     return 0
 
 

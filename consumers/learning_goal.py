@@ -68,7 +68,7 @@ class LearningGoalConsumer:
             stateful=True,
         )
 
-    def decode(self, value: bytes | None) -> LearningGoalEvent:
+    def decode(self, value: bytes | None, _topic: str) -> LearningGoalEvent:
         """Read the event; raises EventError."""
         try:
             event = codec.decode(LearningGoalEvent, value, max_bytes=self._max_event_bytes)

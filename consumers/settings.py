@@ -90,11 +90,11 @@ class Settings(BaseSettings):
         """The model provider in force: gemini when a key is set, else offline."""
         return self.llm_provider or ("gemini" if self.google_api_key else "offline")
 
-    def limits(self) -> Limits:
-        """The engine's numbers."""
+    def limits(self, *, flows: int = 1) -> Limits:
+        """The numbers of one engine of a process that runs so many flows: they share the memory evenly."""
         return Limits(
             max_in_flight=self.max_in_flight,
-            max_buffered_bytes=self.max_buffered_bytes,
+            max_buffered_bytes=self.max_buffered_bytes // flows,
             max_event_bytes=self.max_event_bytes,
             max_attempts=self.max_attempts,
             max_retry_seconds=self.max_retry_seconds,

@@ -16,6 +16,7 @@ PathstreamError
 │   ├── ContentServiceUnavailableError   refused, 5xx, silent, not JSON   (retriable)
 │   └── ContentServiceDeniedError        401, 403
 ├── OutputTooLargeError            a result that no topic of ours would take
+├── InstanceTakenError             another process runs under this worker's KAFKA_GROUP_INSTANCE_ID
 ├── StoreError                     the local copy of a task's state failed: it is rebuilt      (retriable)
 └── TransactionError               a checkpoint did not get through
     ├── FencedError                the task has another owner, or its transaction timed out
@@ -138,6 +139,10 @@ class ContentServiceDeniedError(ContentServiceError):
 
 class OutputTooLargeError(PathstreamError):
     """A result larger than its topic's `max.message.bytes`, after everything optional was cut."""
+
+
+class InstanceTakenError(PathstreamError):
+    """Another process joined the group under this worker's `KAFKA_GROUP_INSTANCE_ID`: only one of them can stay."""
 
 
 class StoreError(PathstreamError):

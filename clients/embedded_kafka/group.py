@@ -62,8 +62,13 @@ class Group:
         member.request = request
         return await self._rebalance_with(member, now=now)
 
-    async def sync(self, member_id: str, *, generation: int, assignments: dict[str, bytes], now: float) -> bytes:
+    async def sync(
+        self, member_id: str, instance_id: str | None, *, generation: int, assignments: dict[str, bytes], now: float
+    ) -> bytes:
         """Return the member's assignment, once the leader has brought it; raises RefusedError."""
+        static = self._static_member(instance_id)
+        if static is not None and static.member_id != member_id:
+            raise RefusedError(Code.FENCED_INSTANCE_ID)
         member = self._checked(member_id, generation)
         member.last_seen = now
         if self.state is State.PREPARING:

@@ -61,7 +61,11 @@ async def sync_group(parts: Parts, request: Request) -> Fields:
     assignments = {each["member_id"]: each["member_metadata"] for each in fields["group_assignment"]}
     try:
         assignment = await parts.groups.get(fields["group"]).sync(
-            fields["member_id"], generation=fields["generation_id"], assignments=assignments, now=now()
+            fields["member_id"],
+            fields["group_instance_id"],
+            generation=fields["generation_id"],
+            assignments=assignments,
+            now=now(),
         )
     except RefusedError as refused:
         return {"error_code": refused.code, "member_assignment": b""}

@@ -8,6 +8,7 @@ from aiokafka import ConsumerRebalanceListener, TopicPartition
 
 from consumers.engine.driver import Driver
 from consumers.engine.limits import Limits
+from consumers.engine.membership import Membership
 from consumers.engine.partition import Task, TaskState
 from consumers.engine.report import Report
 
@@ -25,6 +26,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         sources: Collection[str],
         limits: Limits,
         report: Report,
+        membership: Membership,
         group: asyncio.TaskGroup,
         new_driver: Callable[[int], Driver],
     ) -> None:
@@ -32,6 +34,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         self._sources = sources
         self._limits = limits
         self._report = report
+        self._membership = membership
         self._group = group
         self._new_driver = new_driver
         self._drivers: dict[int, Driver] = {}
@@ -75,6 +78,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         """Called by aiokafka before it rejoins, with heartbeats going on: finish, commit, suspend."""
         if self._closing:
             return
+        await self._membership.about_to_rejoin()
         self._report.revoked(len({source.partition for source in revoked}))
         quiet_by, end_by = self._deadlines(self._limits.revoke_seconds)
         async with asyncio.TaskGroup() as leaving:
@@ -86,6 +90,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         if self._closing:
             return
         self.joined = True
+        self._membership.joined()
         topics: dict[int, set[str]] = defaultdict(set)
         for source in assigned:
             topics[source.partition].add(source.topic)

@@ -60,9 +60,10 @@ async def attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits)
     entry.attempts += 1
     event = None
     try:
-        event = flow.decode(entry.record.value)
+        moved = entry.record.topic == flow.repartition_topic
+        event = flow.decode(entry.record.value, flow.input_of(context.origin.at.topic if moved else entry.record.topic))
         context.identify(event)
-        if entry.record.key != event.user_id.encode() and entry.record.topic != flow.repartition_topic:
+        if not moved and entry.record.key != event.user_id.encode():
             forwarded = forward(entry.record, context.identity[1], flow.repartition_topic)
             check_size(forwarded, context.max_bytes(flow.repartition_topic))
             return Done([forwarded], "forwarded")

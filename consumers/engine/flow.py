@@ -17,9 +17,9 @@ E = TypeVar("E", bound=Event)
 class Flow(Generic[E]):
     """One of the service's jobs: its topics, how its records are read and how its events are handled.
 
-    `decode` turns a record's value into an event or raises EventError. `handle` does the work; what it emits on the
-    context is sent when it returns, exactly once. `give_up` may emit something beside the dead letter of an event
-    that could be read but not handled.
+    `decode` turns a record's value into an event, given the input topic it came in, or raises EventError. `handle`
+    does the work; what it emits on the context is sent when it returns, exactly once. `give_up` may emit something
+    beside the dead letter of an event that could be read but not handled.
 
     With `stateful` the flow has state and durable steps, and an event id that was handled for the same learner within
     seven days changes nothing. `version` says which steps it has: after a change of them, raise it, and journals of the
@@ -30,7 +30,7 @@ class Flow(Generic[E]):
     group_id: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    decode: Callable[[bytes | None], E]
+    decode: Callable[[bytes | None, str], E]
     handle: Callable[[E, Context], Awaitable[None]]
     give_up: Callable[[E, Context], None] | None = None
     stateful: bool = False
@@ -41,9 +41,13 @@ class Flow(Generic[E]):
         """Where records go that stand under another key than their learner's."""
         return self.group_id + REPARTITION_SUFFIX
 
+    def input_of(self, topic: str) -> str:
+        """The input that a record counts as; a stranger's in our own topics, as the first one's."""
+        return topic if topic in self.inputs else self.inputs[0]
+
     def dead_letter_topic(self, topic: str) -> str:
-        """Where a record that cannot be handled goes; a stranger's in our own topics, with the first input's."""
-        return (topic if topic in self.inputs else self.inputs[0]) + DEAD_LETTER_SUFFIX
+        """Where a record of that topic goes that cannot be handled."""
+        return self.input_of(topic) + DEAD_LETTER_SUFFIX
 
     @cached_property
     def state_topic(self) -> str:

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from clients.cluster import Cluster
 from clients.kafka import Connection
 from consumers.engine.flow import Flow
+from consumers.engine.global_table import GlobalTable
 from consumers.engine.limits import Limits
 from consumers.engine.partition import Task, TaskState
 from consumers.engine.report import Report
@@ -19,6 +20,7 @@ from consumers.engine.restorer import Restorer
 from consumers.engine.session import Session
 from consumers.engine.stores import Stores
 from consumers.observability import Metrics
+from schemas.errors import InstanceTakenError
 
 _HEARTBEATS_PER_SESSION = 6
 
@@ -26,8 +28,9 @@ _HEARTBEATS_PER_SESSION = 6
 class Engine:
     """Runs one flow in this process until it is told to stop.
 
-    `run` returns after a stop in good order. It raises only for a bug in the engine itself: what goes wrong with
-    Kafka, a broker that is away included, is waited out and shown by `reasons`.
+    `run` returns after a stop in good order. It raises InstanceTakenError when another process runs under the
+    worker's instance id, and else only for a bug in the engine itself: what goes wrong with Kafka, a broker that is
+    away included, is waited out and shown by `reasons`.
     """
 
     def __init__(
@@ -39,15 +42,17 @@ class Engine:
         limits: Limits,
         metrics: Metrics,
         stores: Stores | None = None,
+        needs: Sequence[GlobalTable[Any]] = (),
         group_instance_id: str | None = None,
     ) -> None:
-        """A stateful flow needs `stores`."""
+        """A stateful flow needs `stores`. `needs` are the global tables that its handler uses."""
         if flow.stateful and stores is None:
             raise ValueError(f"flow {flow.name} is stateful and has nowhere to keep its state")
         self._flow = flow
         self._connection = connection
         self._cluster = cluster
         self._limits = limits
+        self._needs = needs
         self._group_instance_id = group_instance_id
         flow_metrics = metrics.flow(flow.name)
         flow_metrics.watch(
@@ -64,7 +69,7 @@ class Engine:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then finish what is in a handler, commit, and leave the group."""
         while not stop.is_set():
-            self._problem = await self._topic_problem()
+            self._problem = self._missing_table() or await self._topic_problem()
             if self._problem is None:
                 await self._run_session(stop)
             else:
@@ -110,6 +115,8 @@ class Engine:
         except* (KafkaError, OSError, TimeoutError) as errors:
             self._problem = f"lost Kafka: {errors.exceptions[0]!r}"
             self._report.waits(self._problem)
+        except* InstanceTakenError as errors:
+            raise errors.exceptions[0] from None
         finally:
             if self._restorer is not None:
                 self._restorer.close_all()
@@ -124,6 +131,9 @@ class Engine:
             rebalance_timeout_ms=int(self._limits.rebalance_timeout_seconds * 1000),
             fetch_max_wait_ms=self._limits.fetch_wait_ms,
         )
+
+    def _missing_table(self) -> str | None:
+        return next((reason for table in self._needs if (reason := table.reason) is not None), None)
 
     async def _topic_problem(self) -> str | None:
         """What is wrong with the flow's topics; None when they exist and those of a task have one count."""

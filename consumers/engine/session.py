@@ -15,6 +15,7 @@ from consumers.engine.buffer import Buffer
 from consumers.engine.driver import Driver, PassedOffsetError
 from consumers.engine.flow import Flow
 from consumers.engine.limits import Limits
+from consumers.engine.membership import Membership
 from consumers.engine.partition import Task
 from consumers.engine.report import Report
 from consumers.engine.restorer import Restorer
@@ -25,7 +26,7 @@ class Session:
     """Runs once. `run` returns after a stop in good order, with everything committed that was finished.
 
     Raises an ExceptionGroup: of KafkaErrors when the consumer could not start or is beyond help; another session may
-    work. Anything else in it is a bug.
+    work. Of InstanceTakenError when another process has the worker's place. Anything else in it is a bug.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Session:
         self._restorer = restorer
         self._buffer = Buffer(limits.max_buffered_bytes, limits.low_water)
         self._pool = WorkerPool(flow, limits, report, cluster.max_message_bytes)
+        self._membership = Membership(consumer)
         self._assignment: Assignment | None = None
         self._unreadable: dict[TopicPartition, str] = {}
 
@@ -111,7 +113,12 @@ class Session:
             )
 
         return Assignment(
-            sources=self._flow.sources, limits=self._limits, report=self._report, group=group, new_driver=new_driver
+            sources=self._flow.sources,
+            limits=self._limits,
+            report=self._report,
+            membership=self._membership,
+            group=group,
+            new_driver=new_driver,
         )
 
     async def _work(self, assignment: Assignment) -> None:
@@ -120,6 +127,7 @@ class Session:
         one_by_one = False
         while True:
             try:
+                self._membership.check()
                 check_consumer(self._consumer)
                 partitions = await self._partitions_to_poll(assignment)
                 if partitions and one_by_one:

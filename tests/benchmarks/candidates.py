@@ -130,7 +130,7 @@ class RawEvent(NamedTuple):
     value: bytes
 
 
-def _raw(value: bytes | None) -> RawEvent:
+def _raw(value: bytes | None, _topic: str) -> RawEvent:
     assert value is not None
     return RawEvent(None, value[11:23].decode(), value)
 

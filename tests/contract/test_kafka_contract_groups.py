@@ -12,7 +12,7 @@ from aiokafka.errors import CommitFailedError, OffsetMetadataTooLargeError
 from aiokafka.structs import OffsetAndMetadata
 from confluent_kafka import Consumer
 
-from clients.kafka import Connection, committed_positions
+from clients.kafka import Connection, committed_positions, is_replaced, member_id
 from tests.kafka import TopicFactory, eventually
 
 QUICK = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 100, "rebalance_timeout_ms": 6000}
@@ -156,3 +156,18 @@ async def test_somebody_outside_cannot_commit_for_a_group_that_has_members(
         with pytest.raises(CommitFailedError):
             await outsider.commit({partition: 99})
         assert await member.committed(partition) is None
+
+
+async def test_a_static_member_that_was_replaced_is_told_apart_from_one_that_timed_out(
+    connection: Connection, create_topic: TopicFactory, group_id: str
+) -> None:
+    topic = await create_topic(partitions=1)
+    static = {**QUICK, "group_id": group_id, "group_instance_id": "one", "heartbeat_interval_ms": 5000}
+    async with connection.consumer(topic, **static) as older:
+        former_id = member_id(older)
+        assert not await is_replaced(older, former_id)
+        async with connection.consumer(topic, **static) as newer:
+            await newer.getmany(timeout_ms=100)
+            assert await is_replaced(older, former_id)
+            older._coordinator._group_instance_id = "unknown to the group, as after a session timeout"
+            assert not await is_replaced(older, former_id)

@@ -139,7 +139,7 @@ class Lab:
             group_id=self.group,
             inputs=(self.topic,),
             outputs=(self.out,),
-            decode=lambda value: codec.decode(LabEvent, value, max_bytes=2**20),
+            decode=lambda value, _topic: codec.decode(LabEvent, value, max_bytes=2**20),
             handle=handle,
             stateful=self.state_dir is not None,
             version=self.version,

@@ -1,0 +1,40 @@
+"""Who this worker is in its group, and whether another process has taken its place."""
+
+import asyncio
+
+from aiokafka import AIOKafkaConsumer
+
+from clients.kafka import is_replaced, member_id
+from schemas.errors import InstanceTakenError
+
+
+class Membership:
+    """Watches the place that a worker has by its `KAFKA_GROUP_INSTANCE_ID`.
+
+    Kafka lets the newest process under an instance id in and the older one out. The older one must end: if it joined
+    again, the two would take the place from each other without end, each time with a rebalance's worth of work.
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+        self._member_id = ""
+        self._is_taken = False
+
+    def joined(self) -> None:
+        """The group has let us in."""
+        self._member_id = member_id(self._consumer)
+
+    async def about_to_rejoin(self) -> None:
+        """To be called from aiokafka's rebalance callback: a rejoin under a new name is the moment to look.
+
+        Raises CancelledError when the place is taken: nothing else keeps aiokafka's routine from joining again.
+        """
+        if self._member_id and member_id(self._consumer) != self._member_id:
+            self._is_taken = await is_replaced(self._consumer, self._member_id)
+            if self._is_taken:
+                raise asyncio.CancelledError
+
+    def check(self) -> None:
+        """Raises InstanceTakenError when another process has our place."""
+        if self._is_taken:
+            raise InstanceTakenError("another process has joined the group under this worker's instance id")

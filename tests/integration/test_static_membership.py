@@ -1,0 +1,137 @@
+"""Workers with KAFKA_GROUP_INSTANCE_ID on a real Kafka: a restart moves nothing, and no two share a place."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from time import time
+
+import pytest
+
+from clients.content_service_stub import ContentServiceStub
+from clients.kafka import Connection
+from consumers.topics import LEARNING_GOAL, LEARNING_PATH
+from tests.integration.conftest import make_service_topics
+from tests.integration.lab import Lab
+from tests.integration.service import goal_event
+from tests.integration.workers import WorkerProcess
+from tests.kafka import RealKafka, free_port
+
+PARTITIONS = 6
+LEARNERS = 60
+USUAL_WAIT_SECONDS = 0.5
+"""What an event may take on a busy machine without any restart."""
+
+
+def worker_of(kafka: RealKafka, folder: Path, content_url: str, *, instance_id: str, name: str) -> WorkerProcess:
+    settings = {
+        "KAFKA_GROUP_INSTANCE_ID": instance_id,
+        "CONTENT_SERVICE_BASE_URL": content_url,
+        "COMMIT_INTERVAL_MS": "50",
+        "STATE_DIR": str(folder / "state"),
+    }
+    return WorkerProcess(kafka.bootstrap_servers, folder / f"{name}.log", free_port(), settings)
+
+
+@contextmanager
+def closing(workers: list[WorkerProcess]) -> Iterator[list[WorkerProcess]]:
+    try:
+        yield workers
+    finally:
+        for worker in workers:
+            worker.close()
+
+
+def assignments(worker: WorkerProcess) -> list[list[int]]:
+    """Every assignment of tasks that the worker's log tells of."""
+    lines = [json.loads(line) for line in worker.log.splitlines() if '"tasks.assigned"' in line]
+    return [line["tasks"] for line in lines]
+
+
+@asynccontextmanager
+async def steady_load(connection: Connection) -> AsyncIterator[list[float]]:
+    """Learning goals, one every ten milliseconds, until the block ends; gives the times they were sent."""
+    sent: list[float] = []
+    stop = asyncio.Event()
+
+    async def send() -> None:
+        async with connection.producer() as producer:
+            while not stop.is_set():
+                learner = f"learner-{len(sent) % LEARNERS}"
+                event = goal_event(learner, eventId=f"e-{len(sent)}")
+                await producer.send_and_wait(LEARNING_GOAL, json.dumps(event).encode(), key=learner.encode())
+                sent.append(time())
+                await asyncio.sleep(0.01)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(send())
+        try:
+            yield sent
+        finally:
+            stop.set()
+
+
+@pytest.mark.real_kafka
+@pytest.mark.timeout(180)
+async def test_a_rolling_restart_under_load_moves_no_partition_and_holds_no_event_up(
+    real_kafka: RealKafka, tmp_path: Path, content: ContentServiceStub
+) -> None:
+    """Three workers are restarted one after the other while learning goals keep coming."""
+    connection = Connection(bootstrap_servers=real_kafka.bootstrap_servers)
+    await make_service_topics(connection, partitions=PARTITIONS)
+    names = ("one", "two", "three")
+    with closing(
+        [worker_of(real_kafka, tmp_path, content.base_url, instance_id=name, name=name) for name in names]
+    ) as workers:
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            await asyncio.to_thread(worker.wait_until_ready)
+        owned = [assignments(worker)[-1] for worker in workers]
+        before = [len(assignments(worker)) for worker in workers]
+        assert sorted(partition for tasks in owned for partition in tasks) == list(range(PARTITIONS))
+        longest_restart = 0.0
+        async with steady_load(connection) as sent:
+            for worker in workers:
+                begun = time()
+                worker.terminate()
+                assert await asyncio.to_thread(worker.wait) == 0
+                worker.start()
+                await asyncio.to_thread(worker.wait_until_ready)
+                longest_restart = max(longest_restart, time() - begun)
+        assert [assignments(worker)[before[n] :] for n, worker in enumerate(workers)] == [[tasks] for tasks in owned]
+        paths = await Lab(connection).read(LEARNING_PATH, len(sent))
+    assert sorted(json.loads(path.value)["source_event_id"] for path in paths) == sorted(
+        f"e-{number}" for number in range(len(sent))
+    )
+    waits = [
+        path.timestamp / 1000 - sent[int(json.loads(path.value)["source_event_id"].removeprefix("e-"))]
+        for path in paths
+    ]
+    print(f"longest restart {longest_restart:.1f} s, longest wait {max(waits):.1f} s, {len(sent)} events")
+    assert max(waits) <= longest_restart + USUAL_WAIT_SECONDS
+
+
+@pytest.mark.real_kafka
+@pytest.mark.timeout(120)
+async def test_of_two_workers_with_one_instance_id_the_older_one_ends_and_says_why(
+    real_kafka: RealKafka, tmp_path: Path, content: ContentServiceStub
+) -> None:
+    connection = Connection(bootstrap_servers=real_kafka.bootstrap_servers)
+    await make_service_topics(connection, partitions=PARTITIONS)
+    with closing(
+        [worker_of(real_kafka, tmp_path, content.base_url, instance_id="same", name=name) for name in ("old", "new")]
+    ) as (old, new):
+        old.start()
+        await asyncio.to_thread(old.wait_until_ready)
+        new.start()
+        assert await asyncio.to_thread(old.wait) == 1
+        last_line = old.log.splitlines()[-1]
+        assert last_line.startswith("pathstream: KAFKA_GROUP_INSTANCE_ID: another process has joined"), last_line
+        await asyncio.to_thread(new.wait_until_ready)
+        event = json.dumps(goal_event("u1")).encode()
+        async with connection.producer() as producer:
+            await producer.send_and_wait(LEARNING_GOAL, event, key=b"u1")
+        await Lab(connection).read(LEARNING_PATH, 1)
+        assert new.running
