@@ -8,6 +8,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
+from clients.cluster import Cluster
 from clients.kafka import Connection, stop_consumer
 from schemas.errors import EventError
 
@@ -26,11 +27,14 @@ class GlobalTable(Generic[Row]):
     in the log: it belongs to no group, so nobody could write its dead letter exactly once.
     """
 
-    def __init__(self, topic: str, decode: Callable[[bytes, bytes], Row], connection: Connection) -> None:
+    def __init__(
+        self, topic: str, decode: Callable[[bytes, bytes], Row], connection: Connection, cluster: Cluster
+    ) -> None:
         """`decode` turns key and value into a row, or raises EventError."""
         self._topic = topic
         self._decode = decode
         self._connection = connection
+        self._cluster = cluster
         self._rows: dict[bytes, Row] = {}
         self._is_whole = False
         self._problem = "not read yet"
@@ -65,6 +69,9 @@ class GlobalTable(Generic[Row]):
 
     async def _read(self) -> None:
         """From the topic's beginning, for as long as it can be read."""
+        while not (await self._cluster.partition_counts([self._topic]))[self._topic]:
+            self._problem = "the topic does not exist; run `pathstream topics create`"
+            await asyncio.sleep(_PAUSE_SECONDS)
         consumer = self._connection.consumer(self._topic)
         try:
             await consumer.start()
@@ -75,10 +82,7 @@ class GlobalTable(Generic[Row]):
             await stop_consumer(consumer, seconds=_STOP_SECONDS)
 
     async def _read_whole(self, consumer: AIOKafkaConsumer) -> None:
-        while not (partitions := consumer.assignment()):
-            self._problem = "the topic does not exist: run `pathstream topics create`"
-            await consumer.getmany(timeout_ms=_POLL_MS)
-        ends = await consumer.end_offsets(partitions)
+        ends = await consumer.end_offsets(consumer.assignment())
         for partition, end in ends.items():
             while await consumer.position(partition) < end:
                 self._problem = f"{len(self._rows)} rows read"

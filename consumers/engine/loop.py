@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -144,8 +144,21 @@ class Engine:
         missing = sorted(topic for topic, count in counts.items() if not count)
         if missing:
             return f"topics do not exist: {', '.join(missing)}; run `pathstream topics create`"
-        shared = {topic: counts[topic] for topic in (*self._flow.sources, *self._flow.changelogs)}
-        if len(set(shared.values())) > 1:
-            listed = ", ".join(f"{topic} has {count}" for topic, count in shared.items())
-            return f"topics that are used together need one partition count: {listed}; delete and create one anew"
+        return _count_problem(self._flow, counts)
+
+
+def _count_problem(flow: Flow[Any], counts: Mapping[str, int]) -> str | None:
+    """What is wrong with the partition counts, and the remedy: a learner's events and state share a number."""
+    inputs = {counts[topic] for topic in flow.inputs}
+    internal = (flow.repartition_topic, *flow.changelogs)
+    if len(inputs) == 1 and {counts[topic] for topic in internal} == inputs:
         return None
+    listed = ", ".join(f"{topic} has {counts[topic]}" for topic in (*flow.inputs, *internal))
+    if len(inputs) > 1:
+        remedy = "add partitions to the smaller inputs"
+    else:
+        remedy = (
+            f"either bring {' and '.join(flow.inputs)} back to the old count (a new topic), or, to give up the state"
+            f" and start anew, stop all workers, delete {', '.join(internal)} and run `pathstream topics create`"
+        )
+    return f"topics that are used together need one partition count: {listed}; {remedy}"

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -162,7 +163,7 @@ async def test_a_static_member_that_was_replaced_is_told_apart_from_one_that_tim
     connection: Connection, create_topic: TopicFactory, group_id: str
 ) -> None:
     topic = await create_topic(partitions=1)
-    static = {**QUICK, "group_id": group_id, "group_instance_id": "one", "heartbeat_interval_ms": 5000}
+    static: dict[str, Any] = {**QUICK, "group_id": group_id, "group_instance_id": "one", "heartbeat_interval_ms": 5000}
     async with connection.consumer(topic, **static) as older:
         former_id = member_id(older)
         assert not await is_replaced(older, former_id)

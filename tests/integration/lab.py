@@ -20,6 +20,7 @@ from clients.kafka import Connection
 from clients.rocks import Memory
 from consumers.engine.context import Context
 from consumers.engine.flow import Flow
+from consumers.engine.global_table import GlobalTable
 from consumers.engine.limits import Limits
 from consumers.engine.loop import Engine
 from consumers.engine.stores import Stores
@@ -68,6 +69,7 @@ class Lab:
     state_dir: Path | None = None
     """With a folder the flow is stateful."""
     version: int = 1
+    needs: tuple[GlobalTable[Any], ...] = ()
 
     @property
     def topic(self) -> str:
@@ -158,7 +160,15 @@ class Lab:
         self, cluster: Cluster, before: Handler | None, limits: Limits, stores: Stores | None, metrics: Metrics
     ) -> Engine:
         flow = self.flow(before)
-        return Engine(flow, connection=self.connection, cluster=cluster, limits=limits, metrics=metrics, stores=stores)
+        return Engine(
+            flow,
+            connection=self.connection,
+            cluster=cluster,
+            limits=limits,
+            metrics=metrics,
+            stores=stores,
+            needs=self.needs,
+        )
 
     @contextlib.asynccontextmanager
     async def engine(self, before: Handler | None = None, limits: Limits = FAST) -> AsyncIterator[Engine]:

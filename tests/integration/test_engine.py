@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -251,12 +252,18 @@ async def test_the_broker_goes_away_and_comes_back(lab: Lab, kafka: KafkaUnderTe
         await until(lambda: not engine.reasons(), "the worker to be ready again")
 
 
-async def test_topics_that_do_not_fit_together_are_refused_with_their_remedy(lab: Lab) -> None:
-    repartition = f"{lab.group}-repartition"
-    await lab.create(partitions=3, without=(repartition,))
-    await lab.create(partitions=2, without=tuple(topic for topic in lab.topics if topic != repartition))
+async def test_an_input_whose_partition_count_changed_is_refused_at_start_with_the_remedy(
+    lab: Lab, tmp_path: Path
+) -> None:
+    """State was made for two partitions, the input has three: a learner's state would lie in the wrong place."""
+    lab.state_dir = tmp_path / "state"
+    internal = tuple(topic for topic in lab.topics if topic.startswith(lab.group))
+    await lab.create(partitions=2, without=tuple(topic for topic in lab.topics if topic not in internal))
+    await lab.create(partitions=3, without=internal)
     await lab.send(5)
     async with lab.engine() as engine:
         await until(lambda: "one partition count" in str(engine.reasons()), "the reason on /readyz")
-        assert f"{repartition} has 2" in engine.reasons()[0]
+        (reason,) = engine.reasons()
+    assert f"{lab.topic} has 3, {lab.group}-repartition has 2, {lab.group}-state has 2" in reason
+    assert f"delete {', '.join(internal)} and run `pathstream topics create`" in reason
     assert not lab.handled

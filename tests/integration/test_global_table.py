@@ -1,0 +1,76 @@
+"""A global table: read whole before it is used, followed from then on, by every worker."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiokafka.admin import NewTopic
+
+from clients.cluster import Cluster
+from clients.kafka import Connection
+from consumers.engine.global_table import GlobalTable
+from schemas.errors import InvalidEventError
+from tests.integration.lab import Lab, until
+from tests.kafka import TopicFactory
+
+
+@pytest.fixture
+def lab(connection: Connection) -> Lab:
+    return Lab(connection)
+
+
+def decode(_key: bytes, value: bytes) -> str:
+    if value == b"bad":
+        raise InvalidEventError("bad")
+    return value.decode()
+
+
+async def write(connection: Connection, topic: str, rows: list[tuple[str, bytes | None]]) -> None:
+    async with connection.producer() as producer:
+        for key, value in rows:
+            await producer.send_and_wait(topic, value, key=key.encode())
+
+
+@asynccontextmanager
+async def following(connection: Connection, topic: str) -> AsyncIterator[GlobalTable[str]]:
+    stop = asyncio.Event()
+    async with Cluster(connection) as cluster, asyncio.TaskGroup() as group:
+        table = GlobalTable(topic, decode, connection, cluster)
+        group.create_task(table.run(stop))
+        try:
+            yield table
+        finally:
+            stop.set()
+
+
+async def test_a_table_has_the_newest_row_of_each_key_and_follows_what_comes(
+    connection: Connection, create_topic: TopicFactory
+) -> None:
+    topic = await create_topic(partitions=3)
+    await write(connection, topic, [(f"company-{n}", b"auto") for n in range(50)])
+    await write(connection, topic, [("company-1", b"manual"), ("company-2", None), ("company-3", b"bad")])
+    async with following(connection, topic) as table:
+        await until(lambda: table.reason is None, "the table to be whole")
+        found = [table.get(f"company-{n}") for n in range(5)]
+        assert (found, len(table)) == (["auto", "manual", None, "auto", "auto"], 49)
+        await write(connection, topic, [("company-2", b"back"), ("company-1", None)])
+        await until(lambda: (table.get("company-2"), table.get("company-1")) == ("back", None), "the changes")
+
+
+async def test_a_flow_that_needs_a_table_waits_until_the_table_is_whole(lab: Lab) -> None:
+    """The table's topic comes late; until then the worker says what is missing, and handles nothing."""
+    await lab.create()
+    await lab.send(5)
+    topic = f"{lab.name}-companies"
+    async with following(lab.connection, topic) as table:
+        lab.needs = (table,)
+        async with lab.engine() as engine:
+            await until(lambda: "topics create" in str(engine.reasons()), "the remedy on /readyz")
+            assert not lab.handled
+            admin = lab.connection.admin()
+            await admin.start()
+            await admin.create_topics([NewTopic(topic, 2, 1)])
+            await admin.close()
+            await lab.outputs_complete()
+            assert engine.reasons() == []
