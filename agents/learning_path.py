@@ -5,21 +5,18 @@ Called by the flows inside a step, with what the content service gave. Knows no 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 import structlog
 
 from agents.path_prompt import path_data
-from agents.prompts import data_block, load_template
-from clients.llm import Model, Prompt, ask
+from agents.planner import Planner
 from clients.llm.offline import plan_offline
 from schemas.decisions import PathPlan
-from schemas.errors import ModelBlockedError, ModelError
 from schemas.events import Level
 from schemas.outputs import Resource
 
-OnFailure = Literal["retry", "degrade", "dead_letter"]
-OFFLINE = "offline"
+Plan = TypeVar("Plan", bound=PathPlan)
 
 _log = structlog.get_logger(__name__)
 _LEVELS: tuple[Level, ...] = ("beginner", "intermediate", "advanced")
@@ -52,21 +49,10 @@ class PathInputs(TypedDict):
 
 
 class LearningPathAgent:
-    """Seed 004's agent. Without a `model` every path is planned offline, which is then no degradation."""
+    """Seed 004's agent."""
 
-    def __init__(
-        self,
-        model: Model | None,
-        *,
-        on_llm_failure: OnFailure = "degrade",
-        temperature: float = 0.7,
-        max_tokens: int = 8192,
-    ) -> None:
-        self._model = model
-        self._on_llm_failure = on_llm_failure
-        self._temperature = temperature
-        self._max_tokens = max_tokens
-        self._template = load_template("learning_path")
+    def __init__(self, planner: Planner) -> None:
+        self._planner = planner
 
     async def generate_learning_path(
         self,
@@ -80,8 +66,7 @@ class LearningPathAgent:
     ) -> PathResult:
         """Plan a path whose steps use offered resources only, by id, numbered from 1.
 
-        A ModelError is raised as it is unless `on_llm_failure` is degrade; a blocked goal always degrades:
-        asking again would not help.
+        Raises a ModelError as the planner does.
         """
         inputs = PathInputs(
             goal=goal,
@@ -91,29 +76,22 @@ class LearningPathAgent:
             resources=resources,
             mastery=mastery or {},
         )
-        if self._model is None:
-            return PathResult(plan=plan_offline(**inputs), generated_by=OFFLINE, degraded=False)
-        try:
-            plan, model = await self._ask(self._model, inputs)
-        except ModelError as exc:
-            if self._on_llm_failure != "degrade" and not isinstance(exc, ModelBlockedError):
-                raise
-            failure = type(exc).__name__
-            _log.warning("path planned without the model", model=self._model.name, error=failure)
-            return PathResult(plan=plan_offline(**inputs), generated_by=OFFLINE, degraded=True, failure=failure)
-        plan, dropped = _settled(plan, resources)
-        return PathResult(plan=plan, generated_by=model, degraded=False, dropped_resources=dropped)
-
-    async def _ask(self, model: Model, inputs: PathInputs) -> tuple[PathPlan, str]:
-        """Return the model's plan as it is, and which model gave it."""
-        prompt = Prompt(
-            instructions=self._template.instructions,
-            data=data_block(path_data(**inputs)),
-            temperature=self._temperature,
-            max_tokens=self._max_tokens,
+        planned = await self._planner.plan(
+            "learning_path",
+            lambda: path_data(**inputs),
+            PathPlan,
+            read=lambda plan: settled(plan, resources),
+            offline=lambda: (plan_offline(**inputs), 0),
+            check=_level_check(inputs["current_level"]),
         )
-        asked = await ask(model, prompt, PathPlan, check=_level_check(inputs["current_level"]))
-        return asked.value, asked.model
+        plan, dropped = planned.value
+        return PathResult(
+            plan=plan,
+            generated_by=planned.generated_by,
+            degraded=planned.degraded,
+            dropped_resources=dropped,
+            failure=planned.failure,
+        )
 
 
 def _level_check(current_level: Level) -> Callable[[PathPlan], str | None]:
@@ -128,7 +106,7 @@ def _level_check(current_level: Level) -> Callable[[PathPlan], str | None]:
     return check
 
 
-def _settled(plan: PathPlan, resources: Sequence[Resource]) -> tuple[PathPlan, int]:
+def settled(plan: Plan, resources: Sequence[Resource]) -> tuple[Plan, int]:
     """Number the steps from 1 and keep the offered resources, by id; returns how many others were named."""
     offered = {_folded(resource.name): resource.resourceId for resource in reversed(resources)}
     offered |= {_folded(resource.resourceId): resource.resourceId for resource in reversed(resources)}

@@ -43,18 +43,27 @@ def path_data(
 
     Lists are cut to a budget of characters, always in the same way.
     """
+    offer = offer_data(resources, mastery, relevant_to=goal, wishes=wished_topics(preferences))
+    return {
+        "goal": without_mail(goal),
+        "current_level": current_level,
+        "preferences": dict(within(PREFERENCES_CHARS, measured(_impersonal(preferences).items()))),
+        "available_time": without_mail(available_time),
+    } | offer
+
+
+def offer_data(
+    resources: Sequence[Resource], mastery: Mapping[str, float], *, relevant_to: str, wishes: Sequence[str] = ()
+) -> JsonObject:
+    """What is known of the learner's mastery and on offer, the most relevant first, each cut to its budget."""
     topics = find_topics(resources, mastery)
-    scores = relevance(topics, goal, wished_topics(preferences))
+    scores = relevance(topics, relevant_to, wishes)
     topic_of = {id(resource): topic.key for topic in topics for resource in topic.resources}
     ranked = sorted(resources, key=lambda resource: -scores[topic_of[id(resource)]])
     scored = sorted(mastery.items(), key=lambda entry: -scores.get(normalised(entry[0]), 0.0))
-    shown = _within(RESOURCES_CHARS, map(_show, ranked))
+    shown = within(RESOURCES_CHARS, map(_show, ranked))
     return {
-        "goal": _without_mail(goal),
-        "current_level": current_level,
-        "preferences": dict(_within(PREFERENCES_CHARS, _measured(_impersonal(preferences).items()))),
-        "available_time": _without_mail(available_time),
-        "mastery": {name: round(score, 2) for name, score in _within(MASTERY_CHARS, _measured(scored))},
+        "mastery": {name: round(score, 2) for name, score in within(MASTERY_CHARS, measured(scored))},
         "resources": shown,
         "more_resources_exist": len(shown) < len(resources),
     }
@@ -90,7 +99,7 @@ def _json_chars(entry: object) -> int:
     return len(escaped_json(entry)) + 1
 
 
-def _within(chars: int, entries: Iterable[tuple[Entry, int]]) -> list[Entry]:
+def within(chars: int, entries: Iterable[tuple[Entry, int]]) -> list[Entry]:
     """Take entries, each with its length as JSON, from the front as long as they stay within `chars`."""
     kept: list[Entry] = []
     for entry, length in entries:
@@ -101,7 +110,8 @@ def _within(chars: int, entries: Iterable[tuple[Entry, int]]) -> list[Entry]:
     return kept
 
 
-def _measured(entries: Iterable[Entry]) -> Iterator[tuple[Entry, int]]:
+def measured(entries: Iterable[Entry]) -> Iterator[tuple[Entry, int]]:
+    """Each entry with its length as JSON, in characters."""
     return ((entry, _json_chars(entry)) for entry in entries)
 
 
@@ -116,7 +126,7 @@ def _impersonal(value: Mapping[str, Any], depth: int = 1) -> dict[str, Any]:
 
 def _plain(value: Any, depth: int) -> Any:
     if isinstance(value, str):
-        return _without_mail(one_line(value))
+        return without_mail(one_line(value))
     if isinstance(value, bool | int | float) or value is None or depth >= _DEEPEST:
         return value if not isinstance(value, dict | list) else None
     if isinstance(value, Mapping):
@@ -126,5 +136,6 @@ def _plain(value: Any, depth: int) -> Any:
     return None
 
 
-def _without_mail(text: str) -> str:
+def without_mail(text: str) -> str:
+    """Replace e-mail addresses: a model need not know them."""
     return _E_MAIL.sub("[e-mail]", text)

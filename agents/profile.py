@@ -83,15 +83,16 @@ def _summary(strengths: Sequence[str], between: Sequence[str], weaknesses: Seque
         return "Nothing has been assessed yet, so the path starts from the stated level."
     parts = []
     if strengths:
-        parts.append(f"Strong in {_listed(strengths)}.")
+        parts.append(f"Strong in {listed(strengths)}.")
     if between:
-        parts.append(f"On the way in {_listed(between)}.")
+        parts.append(f"On the way in {listed(between)}.")
     if weaknesses:
-        parts.append(f"Most to gain in {_listed(weaknesses)}.")
+        parts.append(f"Most to gain in {listed(weaknesses)}.")
     return " ".join(parts)
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Say a list in words, at most three of it by name."""
     shown = [" ".join(re.split(r"[-_\s]+", name)).strip() for name in names[:_NAMED]]
     more = [f"{len(names) - _NAMED} more"] if len(names) > _NAMED else []
     words = [*shown, *more]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from agents.learning_path import LearningPathAgent
+from agents.planner import Planner
 from clients.clock import Clock
 from clients.content_service import ContentService
 from clients.llm.base import Model
@@ -22,6 +23,17 @@ class Parts:
     model: Model | None
     clock: Clock
 
+    @property
+    def planner(self) -> Planner:
+        """How agents that plan ask their model."""
+        settings = self.settings
+        return Planner(
+            model=self.model,
+            on_llm_failure=settings.on_llm_failure,
+            temperature=settings.llm_temperature,
+            max_tokens=settings.llm_max_tokens,
+        )
+
 
 class Job(NamedTuple):
     """A flow, and the global tables that have to be whole before it may run."""
@@ -38,13 +50,10 @@ def all_jobs(parts: Parts) -> list[Job]:
 def learning_goal(parts: Parts) -> Job:
     """A learner states a goal, a path comes out."""
     settings = parts.settings
-    agent = LearningPathAgent(
-        parts.model,
-        on_llm_failure=settings.on_llm_failure,
-        temperature=settings.llm_temperature,
-        max_tokens=settings.llm_max_tokens,
-    )
     consumer = LearningGoalConsumer(
-        content=parts.content, agent=agent, clock=parts.clock, max_event_bytes=settings.max_event_bytes
+        content=parts.content,
+        agent=LearningPathAgent(parts.planner),
+        clock=parts.clock,
+        max_event_bytes=settings.max_event_bytes,
     )
     return Job(consumer.flow())

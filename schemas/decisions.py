@@ -35,3 +35,36 @@ class PathPlan(Decision):
     difficulty_level: Level
     total_duration: str = Field(min_length=1)
     steps: list[PathStep] = Field(min_length=1, max_length=50)
+
+
+class CompetencySkills(Decision):
+    """One competency and what belongs to it."""
+
+    competency: str = Field(min_length=1)
+    skills: list[str] = Field(min_length=1)
+
+
+class SkillExpansion(Decision):
+    """Missing skills put together into competencies (seed 000, prompt 1)."""
+
+    competencies: list[CompetencySkills] = Field(min_length=1, max_length=50)
+
+
+class CompetencyNames(Decision):
+    """The competencies that a path has to be about, most important first (seed 000, prompt 2)."""
+
+    competencies: list[str] = Field(min_length=1, max_length=50)
+
+
+class SkillReason(Decision):
+    """Why a recommended skill comes where it comes, in the model's words (seed 001)."""
+
+    skill: Reference
+    reason: str = Field(min_length=1)
+
+
+class GapPathPlan(PathPlan):
+    """A path that closes a gap (seed 000, prompt 3), with the words for profile and recommendations (seed 001)."""
+
+    summary: str = ""
+    reasons: list[SkillReason] = Field(default_factory=list)

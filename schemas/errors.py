@@ -5,6 +5,7 @@ PathstreamError
 │   ├── InvalidJsonError
 │   ├── InvalidEventError
 │   └── EventTooLargeError
+├── UnknownApprovalError           a decision on nothing that waits for one
 ├── ModelError                     a model call did not give a usable answer
 │   ├── ModelTransientError        429, 5xx, connection          (retriable)
 │   │   └── ModelTimeoutError      no answer in time             (retriable)
@@ -31,6 +32,7 @@ ErrorCode = Literal[
     "INVALID_JSON",
     "INVALID_EVENT",
     "EVENT_TOO_LARGE",
+    "UNKNOWN_APPROVAL",
     "LLM_UNAVAILABLE",
     "LLM_INVALID_OUTPUT",
     "LLM_BLOCKED",
@@ -73,6 +75,13 @@ class EventTooLargeError(EventError):
     """More bytes than `MAX_EVENT_BYTES`."""
 
     code: ClassVar[ErrorCode] = "EVENT_TOO_LARGE"
+
+
+class UnknownApprovalError(PathstreamError):
+    """A decision on an approval that was never requested, was superseded, or was decided otherwise."""
+
+    code: ClassVar[ErrorCode] = "UNKNOWN_APPROVAL"
+    category: ClassVar[ErrorCategory] = "conflict"
 
 
 class ModelError(PathstreamError):

@@ -8,7 +8,8 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from agents.learning_path import LearningPathAgent, OnFailure
+from agents.learning_path import LearningPathAgent
+from agents.planner import OnFailure, Planner
 from clients.content_service_stub import resources_for
 from clients.http import open_http_client
 from clients.llm.gemini import GeminiModel
@@ -35,7 +36,8 @@ async def agent(server: GeminiServer) -> AsyncIterator[MakeAgent]:
         model = GeminiModel(http, api_key=SecretStr("k3y"), model="test", base_url=server.base_url, timeout_seconds=0.5)
 
         def make(on_llm_failure: OnFailure = "degrade") -> LearningPathAgent:
-            return LearningPathAgent(model, on_llm_failure=on_llm_failure, temperature=0.1, max_tokens=123)
+            planner = Planner(model=model, on_llm_failure=on_llm_failure, temperature=0.1, max_tokens=123)
+            return LearningPathAgent(planner)
 
         yield make
 
@@ -158,7 +160,7 @@ async def test_a_blocked_goal_always_degrades(server: GeminiServer, agent: MakeA
 
 
 async def test_without_a_model_the_plan_is_offline_and_not_degraded() -> None:
-    result = await LearningPathAgent(None).generate_learning_path(goal=GOAL, resources=CATALOGUE)
+    result = await LearningPathAgent(Planner(model=None)).generate_learning_path(goal=GOAL, resources=CATALOGUE)
 
     assert (result.generated_by, result.degraded) == ("offline", False)
     assert any(step.resources for step in result.plan.steps)
