@@ -2,7 +2,7 @@
 
 import asyncio
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import httpx2
@@ -66,8 +66,19 @@ async def get(http: httpx2.AsyncClient, url: str, *, headers: Mapping[str, str],
 
     Raises httpx2.HTTPError (no connection, cut off, too large) or TimeoutError.
     """
+    return await _complete(http.get(url, headers=headers), deadline_seconds)
+
+
+async def post(
+    http: httpx2.AsyncClient, url: str, *, content: object, headers: Mapping[str, str], deadline_seconds: float
+) -> Reply:
+    """POST `content` as JSON and read the whole answer; deadline and errors as in `get`."""
+    return await _complete(http.post(url, json=content, headers=headers), deadline_seconds)
+
+
+async def _complete(call: Awaitable[httpx2.Response], deadline_seconds: float) -> Reply:
     async with asyncio.timeout(deadline_seconds):
-        response = await http.get(url, headers=headers)
+        response = await call
     return Reply(status=response.status_code, headers=response.headers, body=response.content)
 
 

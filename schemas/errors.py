@@ -13,9 +13,15 @@ PathstreamError
 │   ├── ModelBlockedError          refused by the provider's safety rules
 │   ├── ModelTruncatedError        ran into the output limit
 │   └── ModelMalformedError        text that is not what was asked for
-├── ContentServiceError
-│   ├── ContentServiceUnavailableError   refused, 5xx, silent, not JSON   (retriable)
-│   └── ContentServiceDeniedError        401, 403
+├── ServiceError                   a service behind HTTP did not give a usable answer
+│   ├── ContentServiceError
+│   │   ├── ContentServiceUnavailableError   no connection, 5xx, silent, not JSON   (retriable)
+│   │   │   └── ContentServiceRefusedError   another 4xx, a redirect: the same call fails again
+│   │   └── ContentServiceDeniedError        401, 403
+│   └── SkillsEngineError
+│       ├── SkillsEngineUnavailableError     as above   (retriable)
+│       │   └── SkillsEngineRefusedError
+│       └── SkillsEngineDeniedError
 ├── OutputTooLargeError            a result that no topic of ours would take
 ├── InstanceTakenError             another process runs under this worker's KAFKA_GROUP_INSTANCE_ID
 ├── StoreError                     the local copy of a task's state failed: it is rebuilt      (retriable)
@@ -37,6 +43,7 @@ ErrorCode = Literal[
     "LLM_INVALID_OUTPUT",
     "LLM_BLOCKED",
     "CONTENT_SERVICE_UNAVAILABLE",
+    "SKILLS_ENGINE_UNAVAILABLE",
     "UNEXPECTED",
 ]
 ErrorCategory = Literal["validation", "conflict", "timeout", "llm", "content_service", "bug"]
@@ -129,20 +136,60 @@ class ModelMalformedError(ModelError):
     code: ClassVar[ErrorCode] = "LLM_INVALID_OUTPUT"
 
 
-class ContentServiceError(PathstreamError):
+class ServiceError(PathstreamError):
+    """A service behind HTTP gave no usable answer; `retry_after_seconds` is the least wait that it asked for.
+
+    One category for all of them: contracts has no other.
+    """
+
+    category: ClassVar[ErrorCategory] = "content_service"
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ContentServiceError(ServiceError):
     """The content service gave no usable answer."""
 
     code: ClassVar[ErrorCode] = "CONTENT_SERVICE_UNAVAILABLE"
-    category: ClassVar[ErrorCategory] = "content_service"
 
 
 class ContentServiceUnavailableError(ContentServiceError):
-    """Refused, 5xx, silent, too large, or not the JSON it promised."""
+    """No connection, 5xx, silent, too large, or not the JSON it promised."""
 
     retriable = True
 
 
+class ContentServiceRefusedError(ContentServiceUnavailableError):
+    """A redirect or another 4xx: the same call would get it again."""
+
+    retriable = False
+
+
 class ContentServiceDeniedError(ContentServiceError):
+    """401 or 403: the secret is wrong; an operator has to act."""
+
+
+class SkillsEngineError(ServiceError):
+    """The Skills Engine gave no usable answer."""
+
+    code: ClassVar[ErrorCode] = "SKILLS_ENGINE_UNAVAILABLE"
+
+
+class SkillsEngineUnavailableError(SkillsEngineError):
+    """No connection, 5xx, silent, too large, or not the JSON it promised."""
+
+    retriable = True
+
+
+class SkillsEngineRefusedError(SkillsEngineUnavailableError):
+    """A redirect or another 4xx: the same call would get it again."""
+
+    retriable = False
+
+
+class SkillsEngineDeniedError(SkillsEngineError):
     """401 or 403: the secret is wrong; an operator has to act."""
 
 

@@ -12,8 +12,9 @@ from pydantic import SecretStr
 from clients.backoff import Backoff
 from clients.clock import FakeClock
 from clients.content_service import ContentService
-from clients.content_service_stub import ContentServiceStub, Fault, mastery_for, resources_for
+from clients.content_service_stub import ContentServiceStub, mastery_for, resources_for
 from clients.http import open_http_client
+from clients.stub_server import Fault
 from schemas.errors import ContentServiceDeniedError, ContentServiceUnavailableError
 
 USER = "user_789"
@@ -57,7 +58,7 @@ def client_of(http: httpx2.AsyncClient, base_url: str, clock: FakeClock) -> Cont
 async def answering(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
     """Serve `handler` on every path; yields the base URL."""
     app = web.Application()
-    app.router.add_get("/{path:.*}", handler)
+    app.router.add_route("*", "/{path:.*}", handler)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -7,7 +7,8 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from clients.content_service_stub import ContentServiceStub, Fault, resources_for
+from clients.content_service_stub import ContentServiceStub, resources_for
+from clients.stub_server import Fault
 from consumers.topics import PATH_PROGRESS
 from tests.gemini_server import GeminiServer, Mode, plan_json
 from tests.integration.lab import until
