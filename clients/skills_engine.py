@@ -3,8 +3,8 @@
 Called by the flows inside a step; every failure leaves here as one of the two errors of schemas/errors.
 """
 
-import unicodedata
 from collections.abc import Sequence
+from typing import TypeGuard
 
 import httpx2
 from pydantic import SecretStr
@@ -13,10 +13,10 @@ from clients.backoff import Backoff
 from clients.clock import Clock
 from clients.json_api import JsonApi, Service
 from schemas.errors import SkillsEngineDeniedError, SkillsEngineRefusedError, SkillsEngineUnavailableError
+from schemas.gap import MOST_SKILLS, Skills, competency_key
 
 _PATH = "/api/skills/breakdown"
-_MAX_SKILLS = 10_000  # of one answer
-_MAX_SKILL_CHARS = 200
+_MAX_SKILL_CHARS = 300  # as in a gap
 
 
 class SkillsEngine(JsonApi):
@@ -44,11 +44,10 @@ class SkillsEngine(JsonApi):
             http, base_url=base_url, secret=secret, timeout_seconds=timeout_seconds, backoff=backoff, clock=clock
         )
 
-    async def break_down(self, competencies: Sequence[str]) -> dict[str, list[str]]:
-        """Return the skills of each competency, spelled as asked for and in that order; without any, makes no call.
+    async def break_down(self, competencies: Sequence[str]) -> Skills:
+        """Return the skills of each competency, spelled and ordered as asked for; asked for none, make no call.
 
-        A competency that the engine does not know is left out. Names are compared regardless of case and Unicode
-        form; a skill stands once in a competency.
+        A competency that the engine does not name is left out; names are compared as in a gap (competency_key).
         Raises SkillsEngineUnavailableError after retries, SkillsEngineDeniedError at once.
         """
         if not competencies:
@@ -58,24 +57,22 @@ class SkillsEngine(JsonApi):
         skills, _ = await self._read(_PATH, lambda content: self._parse(asked, content), send=question)
         return skills
 
-    def _parse(self, asked: list[str], content: object) -> dict[str, list[str]]:
-        answered = _competencies(content)
-        wanted = {_folded(name) for name in asked}
-        found: dict[str, dict[str, str]] = {}  # competency, skill: both folded; the first spelling of a skill stays
-        dropped, room = 0, _MAX_SKILLS
-        for name, listed in answered.items():
-            key = _folded(name)
+    def _parse(self, asked: list[str], content: object) -> Skills:
+        wanted = {competency_key(name) for name in asked}
+        found: dict[str, dict[str, None]] = {}
+        dropped, room = 0, MOST_SKILLS
+        for name, listed in _competencies(content).items():
+            key = competency_key(name)
             if key not in wanted or not isinstance(listed, list):
                 dropped += 1
                 continue
             skills = found.setdefault(key, {})
             before = len(skills)
-            for skill in filter(_is_skill, listed[:room]):
-                skills.setdefault(_folded(skill), skill.strip())
+            skills.update(dict.fromkeys(skill.strip() for skill in listed[:room] if _is_skill(skill)))
             room -= len(skills) - before
             dropped += len(listed) - (len(skills) - before)
         self._count_dropped("skills", dropped)
-        return {name: list(found[_folded(name)].values()) for name in asked if _folded(name) in found}
+        return {name: list(found[key]) for name in asked if (key := competency_key(name)) in found}
 
 
 def _competencies(content: object) -> dict[str, object]:
@@ -89,10 +86,5 @@ def _competencies(content: object) -> dict[str, object]:
             raise SkillsEngineUnavailableError("the breakdown is not a JSON object")
 
 
-def _is_skill(entry: object) -> bool:
+def _is_skill(entry: object) -> TypeGuard[str]:
     return isinstance(entry, str) and 0 < len(entry.strip()) <= _MAX_SKILL_CHARS
-
-
-def _folded(name: str) -> str:
-    """The form in which names are compared."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name.strip()).casefold())

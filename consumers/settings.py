@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     content_service_base_url: str = "http://localhost:3001"
     content_service_secret: SecretStr | None = None
     content_service_timeout_seconds: float = Field(default=5.0, gt=0)
+    skills_engine_base_url: str = "http://localhost:3002"
+    skills_engine_secret: SecretStr | None = None
+    skills_engine_timeout_seconds: float = Field(default=10.0, gt=0)
 
     google_api_key: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("GOOGLE_API_KEY", "GEMINI_API_KEY")
@@ -63,7 +66,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
 
-    @field_validator("content_service_base_url", "llm_base_url")
+    @field_validator("content_service_base_url", "skills_engine_base_url", "llm_base_url")
     @classmethod
     def _is_http(cls, value: str | None) -> str | None:
         if value is not None:
@@ -72,7 +75,7 @@ class Settings(BaseSettings):
                 raise ValueError("an address that begins with http:// or https:// is needed")
         return value
 
-    @field_validator("content_service_secret", "google_api_key")
+    @field_validator("content_service_secret", "skills_engine_secret", "google_api_key")
     @classmethod
     def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not (value.get_secret_value().isascii() and value.get_secret_value().isprintable()):
