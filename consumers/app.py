@@ -15,6 +15,7 @@ from clients.cluster import Cluster
 from clients.content_service import ContentService
 from clients.http import open_http_client
 from clients.rocks import Memory
+from clients.skills_engine import SkillsEngine
 from consumers.connection import connection_for
 from consumers.engine.loop import Engine
 from consumers.engine.stores import Stores
@@ -47,6 +48,7 @@ class Worker:
         self._engines: list[Engine] = []
         self._running: list[asyncio.Task[None]] = []
         self._content: ContentService | None = None
+        self._skills_engine: SkillsEngine | None = None
         self._health: HealthServer | None = None
 
     @property
@@ -72,6 +74,8 @@ class Worker:
             reasons.insert(0, f"Kafka has not answered for {self._outage.away_seconds:.0f} s")
         if self._content is not None and self._content.denied:
             reasons.append("the content service denies CONTENT_SERVICE_SECRET")
+        if self._skills_engine is not None and self._skills_engine.denied:
+            reasons.append("the Skills Engine denies SKILLS_ENGINE_SECRET")
         return reasons
 
     def _alive(self) -> bool:
@@ -124,8 +128,22 @@ class Worker:
         calls = await self._stack.enter_async_context(
             open_http_client(max_connections=min(settings.max_in_flight, settings.llm_max_concurrency))
         )
-        model = build_model(settings, calls, metrics)
-        jobs = all_jobs(Parts(settings=settings, content=self._content, model=model, clock=SystemClock()))
+        self._skills_engine = SkillsEngine(
+            reads,
+            base_url=settings.skills_engine_base_url,
+            secret=settings.skills_engine_secret,
+            timeout_seconds=settings.skills_engine_timeout_seconds,
+        )
+        parts = Parts(
+            settings=settings,
+            connection=connection,
+            cluster=cluster,
+            content=self._content,
+            skills_engine=self._skills_engine,
+            model=build_model(settings, calls, metrics),
+            clock=SystemClock(),
+        )
+        jobs = all_jobs(parts)
         stores = self._open_stores()
         group = await self._stack.enter_async_context(asyncio.TaskGroup())
         self._stack.callback(self._stopping.set)

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from clients.content_service_stub import ContentServiceStub
 from clients.embedded_kafka import EmbeddedKafka
 from clients.kafka import Connection
+from clients.skills_engine_stub import SkillsEngineStub
 from consumers import demo_view
 from consumers.connection import connection_for
 from consumers.settings import Settings
@@ -46,6 +47,16 @@ BROKEN: Final = (
     b'{"eventType": "LEARNING_GOAL", "userId": "edsger", "eventData": {"currentLevel": "wizard"}}',
 )
 """No goal, and a level that does not exist."""
+
+_NOT_THE_USERS: Final = {
+    "kafka_security_protocol": "PLAINTEXT",
+    "kafka_group_instance_id": None,
+    "content_service_secret": None,
+    "skills_engine_secret": None,
+    "http_host": "127.0.0.1",
+    "http_port": 0,
+}
+"""Settings that belong to what the demo brings along."""
 
 
 @dataclass(slots=True)
@@ -79,10 +90,17 @@ async def run_demo(settings: Settings, *, keep: bool, console: Console | None = 
     async with AsyncExitStack() as stack:
         kafka = await stack.enter_async_context(EmbeddedKafka())
         content = await stack.enter_async_context(ContentServiceStub())
+        skills_engine = await stack.enter_async_context(SkillsEngineStub())
         for topic in TOPICS:
             kafka.create_topic(topic.name, partitions=PARTITIONS)
         state_dir = Path(stack.enter_context(TemporaryDirectory(prefix="pathstream-demo-")))
-        own = _settings_for(settings, kafka.bootstrap_servers, content.base_url, state_dir)
+        services = {
+            "kafka_bootstrap_servers": kafka.bootstrap_servers,
+            "content_service_base_url": content.base_url,
+            "skills_engine_base_url": skills_engine.base_url,
+            "state_dir": state_dir,
+        }
+        own = settings.model_copy(update=services | _NOT_THE_USERS)
         console.print(demo_view.opening(own.provider, kafka.bootstrap_servers))
         await stack.enter_async_context(Worker(own))
         connection = connection_for(own)
@@ -100,22 +118,6 @@ async def run_demo(settings: Settings, *, keep: bool, console: Console | None = 
             console.print(demo_view.commands(kafka.bootstrap_servers), soft_wrap=True, markup=False)
             await _until_interrupted()
     return 1 if outcome.problem() else 0
-
-
-def _settings_for(settings: Settings, bootstrap_servers: str, content_url: str, state_dir: Path) -> Settings:
-    """The user's settings, pointed at what the demo brought along."""
-    return settings.model_copy(
-        update={
-            "kafka_bootstrap_servers": bootstrap_servers,
-            "kafka_security_protocol": "PLAINTEXT",
-            "kafka_group_instance_id": None,
-            "content_service_base_url": content_url,
-            "content_service_secret": None,
-            "state_dir": state_dir,
-            "http_host": "127.0.0.1",
-            "http_port": 0,
-        }
-    )
 
 
 def event_for(learner: str) -> bytes:

@@ -5,13 +5,23 @@ from typing import Any, NamedTuple
 
 from agents.learning_path import LearningPathAgent
 from agents.planner import Planner
+from agents.skill_path import SkillPathAgent
 from clients.clock import Clock
+from clients.cluster import Cluster
 from clients.content_service import ContentService
+from clients.kafka import Connection
 from clients.llm.base import Model
+from clients.skills_engine import SkillsEngine
 from consumers.engine.flow import Flow
 from consumers.engine.global_table import GlobalTable
 from consumers.learning_goal import LearningGoalConsumer
 from consumers.settings import Settings
+from consumers.skills_gap.flow import SkillsGapConsumer
+from consumers.skills_gap.path_maker import PathMaker
+from consumers.topics import COMPANY_UPDATED
+from schemas import codec
+from schemas.errors import InvalidEventError
+from schemas.gap import CompanyUpdatedEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +29,10 @@ class Parts:
     """What flows are made of; without `model` plans are made offline."""
 
     settings: Settings
+    connection: Connection
+    cluster: Cluster
     content: ContentService
+    skills_engine: SkillsEngine
     model: Model | None
     clock: Clock
 
@@ -44,7 +57,7 @@ class Job(NamedTuple):
 
 def all_jobs(parts: Parts) -> list[Job]:
     """Everything one worker does."""
-    return [learning_goal(parts)]
+    return [learning_goal(parts), skills_gap(parts)]
 
 
 def learning_goal(parts: Parts) -> Job:
@@ -57,3 +70,31 @@ def learning_goal(parts: Parts) -> Job:
         max_event_bytes=settings.max_event_bytes,
     )
     return Job(consumer.flow())
+
+
+def skills_gap(parts: Parts) -> Job:
+    """A learner's gap changes, the path follows; companies say who has to be asked."""
+    settings = parts.settings
+    companies = GlobalTable(COMPANY_UPDATED, _company, parts.connection, parts.cluster)
+    paths = PathMaker(
+        content=parts.content,
+        skills_engine=parts.skills_engine,
+        agent=SkillPathAgent(parts.planner),
+        clock=parts.clock,
+    )
+    consumer = SkillsGapConsumer(
+        paths=paths,
+        companies=companies,
+        generation=settings.path_generation,
+        clock=parts.clock,
+        max_event_bytes=settings.max_event_bytes,
+    )
+    return Job(consumer.flow(), needs=(companies,))
+
+
+def _company(key: bytes, value: bytes) -> CompanyUpdatedEvent:
+    """A row of the companies' table; raises EventError."""
+    company = codec.decode(CompanyUpdatedEvent, value, max_bytes=len(value))
+    if company.company_id.encode() != key:
+        raise InvalidEventError("the record's key is not its company_id")
+    return company

@@ -1,9 +1,6 @@
 """The learning-goal flow: a learner states a goal, a learning path comes out (seed 004)."""
 
-import asyncio
-from collections.abc import Awaitable
 from functools import partial
-from typing import TypeVar
 
 import structlog
 from pydantic import BaseModel
@@ -16,23 +13,16 @@ from clients.llm.study_texts import wished_topics
 from consumers.engine.context import Context, Emission
 from consumers.engine.flow import Flow
 from consumers.observability import log_events
+from consumers.offer import Offer, read_offer
+from consumers.path_output import emit_path, progress
 from consumers.topics import LEARNING_GOAL, LEARNING_GOAL_GROUP, LEARNING_PATH, PATH_PROGRESS
 from schemas import codec
 from schemas.decisions import PathPlan
-from schemas.errors import ContentServiceError, EventError, OutputTooLargeError
+from schemas.errors import EventError
 from schemas.events import LearningGoalEvent
-from schemas.outputs import LearningPathRecord, PathProgressRecord, ProgressStatus, Resource
-
-Value = TypeVar("Value")
+from schemas.outputs import LearningPathRecord, ProgressStatus
 
 _log = structlog.get_logger("pathstream.learning_goal")
-
-
-class Offer(BaseModel):
-    """What the content service has for the learner; None for what it did not give."""
-
-    resources: list[Resource] | None
-    mastery: dict[str, float] | None
 
 
 class PlannedPath(BaseModel):
@@ -83,12 +73,15 @@ class LearningGoalConsumer:
         event_id, _ = context.identity
         _log.info(log_events.LEARNING_GOAL_PROCESSING, event_id=event_id)
         offer = await context.step(
-            "offer", partial(self._read_offer, context), into=Offer, emits=[self._progress(context, 30, "offer_read")]
+            "offer",
+            partial(read_offer, self._content, context.identity[1]),
+            into=Offer,
+            emits=[self._progress(context, 30, "offer_read")],
         )
         planned = await context.step(
             "plan", partial(self._plan, event, offer), into=PlannedPath, emits=[self._progress(context, 90, "planned")]
         )
-        context.degraded = planned.degraded or offer.resources is None or offer.mastery is None
+        context.degraded = planned.degraded or not offer.is_whole
         self._emit_path(event, context, offer, planned)
         context.emit(*self._progress(context, 100, "path_created", "completed"))
         _log.info(
@@ -102,13 +95,6 @@ class LearningGoalConsumer:
         """Tell whoever waits for the path that it does not come; the event itself becomes a dead letter."""
         _log.error(log_events.LEARNING_GOAL_FAILED, event_id=event.event_id)
         context.emit(*self._progress(context, 0, "failed", "failed"))
-
-    async def _read_offer(self, context: Context) -> Offer:
-        _, learner_id = context.identity
-        async with asyncio.TaskGroup() as reads:
-            resources = reads.create_task(_or_none(self._content.get_available_resources(learner_id)))
-            mastery = reads.create_task(_or_none(self._content.get_user_mastery_score(learner_id)))
-        return Offer(resources=resources.result(), mastery=mastery.result())
 
     async def _plan(self, event: LearningGoalEvent, offer: Offer) -> PlannedPath:
         goal = event.event_data
@@ -146,36 +132,7 @@ class LearningGoalConsumer:
             generated_by=planned.generated_by,
             degraded=context.degraded,
         )
-        try:
-            context.emit(LEARNING_PATH, record, place=LEARNING_PATH)
-        except OutputTooLargeError:
-            context.emit(LEARNING_PATH, _only_resources_in_use(record), place=LEARNING_PATH)
+        emit_path(context, record)
 
     def _progress(self, context: Context, percent: int, stage: str, status: ProgressStatus = "processing") -> Emission:
-        source_event_id, learner_id = context.identity
-        record = PathProgressRecord(
-            job_id=source_event_id,
-            user_id=learner_id,
-            status=status,
-            progress=percent,
-            stage=stage,
-            at=self._clock.now(),
-        )
-        return Emission(PATH_PROGRESS, record, f"{PATH_PROGRESS}:{stage}")
-
-
-async def _or_none(read: Awaitable[Value]) -> Value | None:
-    """A read's answer, or None when the content service gives none: the path is made without."""
-    try:
-        return await read
-    except ContentServiceError as exc:
-        _log.warning("content service gave nothing, going on without", error=type(exc).__name__)
-        return None
-
-
-def _only_resources_in_use(record: LearningPathRecord) -> LearningPathRecord:
-    """The record without the resources that no step and no recommendation names."""
-    used = {name for step in record.learning_path.steps for name in step.resources}
-    used |= {name for recommendation in record.recommendations for name in recommendation.resource_ids}
-    kept = [resource for resource in record.available_resources if used & {resource.resourceId, resource.name}]
-    return record.model_copy(update={"available_resources": kept, "available_resources_truncated": True})
+        return progress(context, percent, stage, at=self._clock.now(), status=status)

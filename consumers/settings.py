@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     llm_max_concurrency: int = Field(default=1024, ge=1)
     on_llm_failure: Literal["retry", "degrade", "dead_letter"] = "degrade"
 
+    path_generation: Literal["auto", "manual"] = "auto"
+
     max_in_flight: int = Field(default=256, ge=1)
     max_buffered_bytes: int = Field(default=64 * 2**20, ge=1)
     max_attempts: int = Field(default=5, ge=1)

@@ -11,7 +11,14 @@ LEARNING_GOAL: Final = "learning_goal"
 LEARNING_PATH: Final = "learning_path"
 PATH_PROGRESS: Final = "path_progress"
 
+SKILLS_GAP_UPDATED: Final = "skills_gap_updated"
+APPROVAL_DECISION: Final = "approval_decision"
+COMPANY_UPDATED: Final = "company_updated"
+DISTRIBUTION: Final = "distribution"
+APPROVAL_REQUESTED: Final = "approval_requested"
+
 LEARNING_GOAL_GROUP: Final = "ai-service-learning-goal-consumer"
+SKILLS_GAP_GROUP: Final = "ai-service-skills-gap-consumer"
 
 TopicRole = Literal["input", "output", "dead letters", "internal"]
 
@@ -36,7 +43,8 @@ _REPARTITION_CONFIG: Final = {"max.message.bytes": str(4 * 2**20)}
 """Room for what forwarding adds, and for records that were compressed when they came."""
 _DEAD_LETTER_CONFIG: Final = {"max.message.bytes": str(10 * 2**20)}
 """Room for whatever an upstream was allowed to send: a dead letter is kept byte for byte where that is possible."""
-_STATE_CONFIG: Final = {"cleanup.policy": "compact"}
+_STATE_CONFIG: Final = {"cleanup.policy": "compact", "max.message.bytes": str(4 * 2**20)}
+"""Room for the largest output with what a flow remembers beside it."""
 _SEEN_CONFIG: Final = {"cleanup.policy": "compact,delete", "retention.ms": str(SEEN_SECONDS * 1000)}
 
 
@@ -53,12 +61,23 @@ def internal_topics(group: str, like: str) -> tuple[TopicSpec, ...]:
     )
 
 
+def _input(name: str, like: str | None = None) -> tuple[TopicSpec, TopicSpec]:
+    """A learner's events, and where those go that cannot be handled."""
+    return (
+        TopicSpec(name=name, role="input", key="user id", like=like),
+        TopicSpec(name=dead_letter_topic(name), role="dead letters", key="the input's key", config=_DEAD_LETTER_CONFIG),
+    )
+
+
 TOPICS: Final = (
-    TopicSpec(name=LEARNING_GOAL, role="input", key="user id"),
-    TopicSpec(name=LEARNING_PATH, role="output", key="user id"),
-    TopicSpec(name=PATH_PROGRESS, role="output", key="user id"),
-    TopicSpec(
-        name=dead_letter_topic(LEARNING_GOAL), role="dead letters", key="the input's key", config=_DEAD_LETTER_CONFIG
-    ),
+    *_input(LEARNING_GOAL),
     *internal_topics(LEARNING_GOAL_GROUP, like=LEARNING_GOAL),
+    *_input(SKILLS_GAP_UPDATED),
+    *_input(APPROVAL_DECISION, like=SKILLS_GAP_UPDATED),
+    TopicSpec(name=COMPANY_UPDATED, role="input", key="company id", config={"cleanup.policy": "compact"}),
+    *internal_topics(SKILLS_GAP_GROUP, like=SKILLS_GAP_UPDATED),
+    *(
+        TopicSpec(name=name, role="output", key="user id")
+        for name in (LEARNING_PATH, PATH_PROGRESS, DISTRIBUTION, APPROVAL_REQUESTED)
+    ),
 )
