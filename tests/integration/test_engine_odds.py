@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from pathlib import Path
 
 import pytest
 from aiokafka import TopicPartition
@@ -13,6 +14,7 @@ from clients.kafka import Connection
 from consumers.engine.context import Context
 from producers.transaction import TransactionalProducer
 from tests.integration.lab import FAST, Lab, LabEvent, until
+from tests.integration.test_state import count_events, counts_in
 from tests.kafka import RealKafka
 
 
@@ -137,3 +139,25 @@ async def test_a_stop_is_heard_before_the_group_has_settled(lab: Lab) -> None:
         async with lab.engine():
             await asyncio.sleep(0)
         assert asyncio.get_running_loop().time() - started < FAST.shutdown_seconds
+
+
+async def test_a_restore_that_fails_leaves_the_task_inactive_until_it_works(
+    embedded_kafka: EmbeddedKafka, tmp_path: Path
+) -> None:
+    """A damaged changelog: never with empty state, but with a reason on /readyz, and again and again."""
+    lab = Lab(Connection(bootstrap_servers=embedded_kafka.bootstrap_servers), state_dir=tmp_path / "first")
+    await lab.create(partitions=1)
+    await lab.send(20, keys=2)
+    async with lab.engine(count_events):
+        await lab.read(lab.out, 40)
+    changelog = embedded_kafka._parts.topics.partition(f"{lab.group}-state", 0)
+    whole = changelog._batches[0]
+    changelog._batches[0] = dataclasses.replace(whole, data=whole.data[:17] + bytes(4) + whole.data[21:])
+    lab.state_dir = tmp_path / "empty"
+    await lab.send(20, keys=2)
+    async with lab.engine(count_events) as engine:
+        await until(lambda: any("CorruptRecord" in reason for reason in engine.reasons()), "the reason on /readyz")
+        assert lab.handled.total() == 20
+        changelog._batches[0] = whole
+        assert await counts_in(lab, 40) == {number: number // 2 + 1 for number in range(40)}
+        await until(lambda: not engine.reasons(), "the worker to be ready")
