@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
@@ -24,12 +25,19 @@ class Figures:
     peak_mib: float
     sent_bytes: dict[str, int] = field(default_factory=dict)
     """Bytes of record batches that were sent, by topic."""
-    memory: list[tuple[float, float]] = field(default_factory=list)
-    """Share of the events that was handled, and MiB in use then."""
+    memory: list["MemorySample"] = field(default_factory=list)
 
     @property
     def rate(self) -> float:
         return self.events / self.seconds
+
+
+class MemorySample(NamedTuple):
+    """MiB in use when a share of the events (0..1) was handled; the stores' cache is part of it."""
+
+    handled: float
+    resident_mib: float
+    cache_mib: float
 
 
 class Stopwatch:

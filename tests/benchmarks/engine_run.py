@@ -23,7 +23,7 @@ from consumers.engine.stores import Stores
 from consumers.observability import FlowMetrics, Metrics
 from consumers.settings import Settings
 from producers.output import Output
-from tests.benchmarks.candidates import Figures, Stopwatch
+from tests.benchmarks.candidates import Figures, MemorySample, Stopwatch
 from tests.benchmarks.load import Load
 from tests.benchmarks.memory import resident_mib
 
@@ -133,11 +133,12 @@ class Run:
 async def engine(load: Load, job: Job = Job()) -> Figures:
     """From the first event to the last commit."""
     run = Run(load, job)
-    stop, memory = asyncio.Event(), list[tuple[float, float]]()
+    stop, memory = asyncio.Event(), list[MemorySample]()
 
-    async def watch_memory() -> None:
+    async def watch_memory(stores: Memory) -> None:
         while not stop.is_set():
-            memory.append((run.handled / load.events, resident_mib()))
+            cache_mib = stores.cache.get_usage() / 2**20
+            memory.append(MemorySample(run.handled / load.events, resident_mib(), cache_mib))
             await asyncio.sleep(_SAMPLE_SECONDS)
 
     with tempfile.TemporaryDirectory(prefix=FOLDERS) as folder:
@@ -145,7 +146,7 @@ async def engine(load: Load, job: Job = Job()) -> Figures:
             load, run.flow(), folder=Path(folder), in_flight=job.in_flight, commits=run.watch.commits
         ) as running:
             running.group.create_task(running.engine.run(stop))
-            running.group.create_task(watch_memory())
+            running.group.create_task(watch_memory(running.memory))
             await run.all_handled.wait()
             while unfinished(running.engine):
                 await asyncio.sleep(0.002)
@@ -168,6 +169,7 @@ class Running:
 
     engine: Engine
     cluster: "CountingCluster"
+    memory: Memory
     group: asyncio.TaskGroup
 
 
@@ -185,7 +187,8 @@ async def prepared_engine(
 ) -> AsyncIterator[Running]:
     """An engine with stores in a folder; the block ends when everything in its group has."""
     metrics = _TimedMetrics(CollectorRegistry(), [] if commits is None else commits)
-    with Stores.locked(folder, default_memory()) as stores:
+    memory = default_memory()
+    with Stores.locked(folder, memory) as stores:
         async with CountingCluster(load.connection) as cluster, asyncio.TaskGroup() as group:
             engine = Engine(
                 flow,
@@ -195,7 +198,7 @@ async def prepared_engine(
                 metrics=metrics,
                 stores=stores,
             )
-            yield Running(engine=engine, cluster=cluster, group=group)
+            yield Running(engine=engine, cluster=cluster, memory=memory, group=group)
 
 
 class CountingCluster(Cluster):
