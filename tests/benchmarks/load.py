@@ -78,7 +78,7 @@ async def prepare(bootstrap_servers: str, events: int, learners: Iterable[int] |
 
 
 @asynccontextmanager
-async def prepare_unseen(load: Load) -> AsyncIterator[None]:
+async def prepare_unseen(load: Load, learners: Iterable[int]) -> AsyncIterator[None]:
     """Fill the source; consumers see the events all at once, at the end of the block.
 
     They are one transaction: workers can join the group and be balanced before the first event is there.
@@ -90,7 +90,7 @@ async def prepare_unseen(load: Load) -> AsyncIterator[None]:
         transaction_timeout_ms=_FILL_SECONDS * 1000,
     )
     async with producer, producer.transaction():
-        await _fill(producer, load, in_turn(load.events))
+        await _fill(producer, load, learners)
         yield
 
 

@@ -1,5 +1,6 @@
-"""How much memory this process takes, and a folder on disk."""
+"""How much memory this process takes, a folder on disk, and everything that runs on this machine of its cores."""
 
+import os
 import resource
 from pathlib import Path
 
@@ -14,6 +15,15 @@ def resident_mib() -> float:
 def peak_mib() -> float:
     """The most memory this process ever took, in MiB. (`ru_maxrss` begins with what its parent took.)"""
     return _status("VmHWM")
+
+
+def busy_seconds() -> float:
+    """CPU seconds that this machine has spent on anything since it started; 0 where it does not tell."""
+    try:
+        user, nice, system = Path("/proc/stat").read_text().split(maxsplit=4)[1:4]
+    except OSError:
+        return 0.0
+    return (int(user) + int(nice) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def folder_bytes(folder: Path) -> int:

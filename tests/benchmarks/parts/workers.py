@@ -17,10 +17,12 @@ from rich.table import Table
 
 from consumers.engine.partition import TaskState
 from tests.benchmarks.engine_run import FOLDERS, Job, Run, prepared_engine, unfinished
-from tests.benchmarks.load import PARTITIONS, Load, create_topics, prepare_unseen, remove
+from tests.benchmarks.load import PARTITIONS, Load, create_topics, in_turn, prepare_unseen, remove
 from tests.benchmarks.measure import quieten, run_quietly
+from tests.benchmarks.memory import busy_seconds
 
 WORKERS = (1, 2, 3)
+LEARNERS = 10_000
 JOBS = ((Job(), 400_000), (Job(work_seconds=0.1), 100_000), (Job(work_seconds=0.1, put=True, step=True), 100_000))
 
 _JOIN_SECONDS = 60.0
@@ -41,26 +43,25 @@ class Boards(NamedTuple):
 
 
 class Speed(NamedTuple):
-    """How fast the workers were together, and how many cores they used."""
+    """How fast the workers were together, and how many cores they kept busy, and everything that runs here."""
 
     rate: float
     cores: float
+    all_cores: float
 
 
 def run(servers: str, console: Console) -> None:
     """The workers join and are balanced first; then all events become visible at once."""
     quieten()
     cores = os.cpu_count()
-    table = Table(
-        "events/s (and cores used by the workers)", *(f"{count} worker{'s'[: count > 1]}" for count in WORKERS)
-    )
-    table.title = f"{cores} cores for workers and broker together, 12 partitions, 1,000 learners, 1,024 in flight each"
+    table = Table("events/s (busy cores: workers' of all)", *(f"{count} worker{'s'[: count > 1]}" for count in WORKERS))
+    table.title = f"{cores} cores for workers and broker together, 12 partitions, 10,000 learners, 1,024 in flight each"
     for job, events in JOBS:
         cells = []
         for count in WORKERS:
             with console.status(f"{_name(job)}, {count} workers"):
                 speed = asyncio.run(_measure(servers, events, job, count))
-            cells.append(f"{speed.rate:,.0f} ({speed.cores:.1f})")
+            cells.append(f"{speed.rate:,.0f} ({speed.cores:.1f} of {speed.all_cores:.1f})")
         table.add_row(_name(job), *cells)
     console.print(table)
 
@@ -80,17 +81,17 @@ async def _measure(servers: str, events: int, job: Job, count: int) -> Speed:
             process.start()
             stack.callback(process.join)
         stack.callback(stop.set)
-        async with asyncio.timeout(_JOIN_SECONDS), prepare_unseen(load):
+        async with asyncio.timeout(_JOIN_SECONDS), prepare_unseen(load, in_turn(events, LEARNERS)):
             while sum(boards.tasks[:]) < PARTITIONS or min(boards.tasks[:]) < PARTITIONS // count:
                 await asyncio.sleep(_LOOK_SECONDS)
-            cpu = sum(boards.cpu[:])
+            cpu, busy = sum(boards.cpu[:]), busy_seconds()
         begun = time.perf_counter()
         while sum(boards.handled[:]) < events or any(boards.open[:]):
             await asyncio.sleep(_LOOK_SECONDS)
         seconds = time.perf_counter() - begun
-        speed = Speed(events / seconds, (sum(boards.cpu[:]) - cpu) / seconds)
+        cores, all_cores = (sum(boards.cpu[:]) - cpu) / seconds, (busy_seconds() - busy) / seconds
     await remove(load)
-    return speed
+    return Speed(events / seconds, cores, all_cores)
 
 
 def _worker(load: Load, job: Job, index: int, boards: Boards, stop: Event) -> None:
