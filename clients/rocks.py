@@ -70,9 +70,11 @@ class RocksStore:
 
     def get(self, key: bytes) -> bytes | None:
         """The value; raises StoreError."""
-        with self._translated():
+        try:  # not `_translated`: that takes as long as the get
             found: bytes | None = self._db.get(key)
-            return found
+        except Exception as exc:
+            raise self._error(exc) from exc
+        return found
 
     def apply(self, changes: Mapping[bytes, bytes | None], position: int) -> None:
         """Write changes (None deletes) and the position after them, both or neither; raises StoreError."""
@@ -110,7 +112,10 @@ class RocksStore:
         try:
             yield
         except Exception as exc:  # rocksdict raises nothing narrower
-            raise StoreError(f"{self._folder.parent.name}/{self._folder.name}: {exc}") from exc
+            raise self._error(exc) from exc
+
+    def _error(self, exc: Exception) -> StoreError:
+        return StoreError(f"{self._folder.parent.name}/{self._folder.name}: {exc}")
 
 
 def _options(memory: Memory) -> Options:

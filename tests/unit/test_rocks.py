@@ -7,6 +7,7 @@ import pytest
 
 from clients.rocks import Memory, RocksStore
 from consumers.engine.names import SEEN_SECONDS
+from schemas.errors import StoreError
 
 _KEYS = 20_000
 _MIB = 2**20
@@ -34,3 +35,10 @@ def test_a_store_that_is_opened_again_keeps_its_data_and_uses_the_shared_cache(
     assert memory.cache.get_usage() - before > _MIB
     assert store.position == 7
     store.close()
+
+
+def test_a_store_that_cannot_be_read_says_which_one(tmp_path: Path) -> None:
+    store = RocksStore(tmp_path / "7" / "state", Memory(cache_bytes=_MIB, write_buffer_bytes=_MIB))
+    store.close()
+    with pytest.raises(StoreError, match="7/state"):
+        store.get(b"any")
