@@ -242,5 +242,5 @@ def _without_id(value: bytes | None, _topic: str) -> RawEvent:
 
 def _with_id(value: bytes | None, _topic: str) -> RawEvent:
     assert value is not None
-    parts = value.split(b'"', 8)
-    return RawEvent(parts[7].decode(), parts[3].decode(), value)
+    parts = value.split(b'"', 10)
+    return RawEvent(parts[9].decode(), parts[3].decode(), value)

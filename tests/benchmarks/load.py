@@ -123,7 +123,7 @@ async def _fill(producer: AIOKafkaProducer, load: Load, learners: Iterable[int])
 def _events(learners: Iterable[int], partitions: int) -> Iterable[tuple[int, bytes, bytes]]:
     for number, learner in enumerate(learners):
         key = b"learner-%04d" % learner
-        head = b'{"userId":"%s","eventId":"e-%08d","n":%d,"text":"' % (key, number, number)
+        head = b'{"userId":"%s","n":%d,"eventId":"e-%08d","text":"' % (key, number, number)
         yield partition_for(key, partitions), key, head.ljust(VALUE_BYTES - 2, b"x") + b'"}'
 
 
