@@ -1,4 +1,4 @@
-"""A store on disk: what was written is there, whatever RocksDB does with its files; what is old goes; memory is shared."""
+"""A store on disk: what was written is there, whatever RocksDB does with its files; what is old goes."""
 
 import random
 from collections.abc import Callable
