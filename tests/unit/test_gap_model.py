@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from consumers.settings import Settings
 from consumers.topics import APPROVAL_DECISION, APPROVAL_REQUESTED, PATH_PROGRESS, SKILLS_GAP_UPDATED
@@ -28,8 +28,8 @@ from tests.unit.gap_world import Neighbours, World
 SEQUENCES = int(os.environ.get("PATHSTREAM_GAP_SEQUENCES", "300"))
 EVENTS = 16
 
-LEARNERS = ["ann", "bob"]
-COMPANIES = ["acme", "zenith"]
+LEARNERS = ["ann", "ann", "bob"]
+COMPANIES = ["acme", "acme", "zenith"]
 SKILLS = ["hooks", "Hooks", "grid", "état", "async"]
 LEARNED_BEFORE = "never missing"
 REACT = ["Réact  Développement", "RÉACT développement", unicodedata.normalize("NFD", "Réact Développement")]
@@ -40,6 +40,7 @@ gaps = st.dictionaries(
     st.sampled_from(COMPETENCIES), st.lists(st.sampled_from(SKILLS), max_size=4, unique=True), max_size=3
 )
 places = st.integers(0, 3)
+policies = st.sampled_from(["manual", "manual", "auto", None])
 
 
 def one_form(name: str) -> str:
@@ -73,6 +74,14 @@ class Sent(NamedTuple):
     user: str
 
 
+class Asked(NamedTuple):
+    """A request for approval that came out."""
+
+    user: str
+    goal: str
+    id: str
+
+
 class GapMachine(RuleBasedStateMachine):
     """Draws events; every rule ends with the comparison."""
 
@@ -81,7 +90,7 @@ class GapMachine(RuleBasedStateMachine):
         self._runner = runner
         self._world = World(neighbours, given)
         self._model = Model(auto=given.path_generation == "auto")
-        self._approvals: dict[tuple[str, str], list[str]] = defaultdict(list)
+        self._approvals: list[Asked] = []
         self._handled: list[Sent] = []
         self._events = 0
 
@@ -130,28 +139,30 @@ class GapMachine(RuleBasedStateMachine):
         payload |= {"action": "generate_learning_path"}
         self._gap(event, in_shape("body", event.job, payload), commit=True)
 
+    @precondition(lambda self: self._approvals)
     @rule(
-        user=st.sampled_from(LEARNERS),
-        goal=st.sampled_from(TARGETS),
         verdict=st.sampled_from(["approved", "approved", "rejected", "changes_requested"]),
         back=places,
         commit=st.booleans(),
+        by=st.sampled_from(["its learner", "its learner", "its learner", "somebody else"]),
     )
-    def decided(self, user: str, goal: str, verdict: str, back: int, *, commit: bool) -> None:
-        """On the newest request, an older one, or one that never was."""
-        known = self._approvals[user, same_name(goal)]
-        request = len(known) - 1 - back if back < len(known) else None
+    def decided(self, verdict: str, back: int, by: str, *, commit: bool) -> None:
+        """On the newest request, an older one, or one that this learner never had."""
+        user, goal, approval_id = self._approvals[-1 - back % len(self._approvals)]
+        request: int | None = [each.id for each in self._asked(user, goal)].index(approval_id)
+        if by == "somebody else":
+            user, request = LEARNERS[0] if user == LEARNERS[-1] else LEARNERS[-1], None
         event = Decision(self._new_id(), user, goal, request, verdict)
-        sent = {"event_id": event.job, "approval_id": "never asked" if request is None else known[request]}
-        sent |= {"user_id": user, "competency_target_name": goal, "decision": verdict, "feedback": "Shorter"}
+        sent = {"event_id": event.job, "approval_id": approval_id, "user_id": user, "competency_target_name": goal}
+        sent |= {"decision": verdict, "feedback": "Shorter"}
         outputs = self._send(APPROVAL_DECISION, json.dumps(sent).encode(), user, commit=commit)
         self._compare(outputs, self._model.decided(event, self._world.clock.now()), user, goal)
 
-    @rule(
-        company=st.sampled_from(COMPANIES),
-        policy=st.sampled_from(["manual", "manual", "auto", None]),
-        name=st.sampled_from([None, "As the Directory says"]),
-    )
+    @initialize(policy=st.sampled_from(["manual", "manual", None]))
+    def most_learners_work_for_acme(self, policy: str | None) -> None:
+        self.company_updated("acme", policy, "Acme")
+
+    @rule(company=st.sampled_from(COMPANIES), policy=policies, name=st.sampled_from([None, "As the Directory says"]))
     def company_updated(self, company: str, policy: str | None, name: str | None) -> None:
         row: dict[str, Any] | None = None
         if policy is not None:
@@ -177,6 +188,9 @@ class GapMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         assert self._world.left_over() == [], "journals of events that are done"
 
+    def _asked(self, user: str, goal: str) -> list[Asked]:
+        return [each for each in self._approvals if each[:2] == (user, goal)]
+
     def _new_id(self) -> str:
         self._events += 1
         return f"e-{self._events}"
@@ -197,9 +211,8 @@ class GapMachine(RuleBasedStateMachine):
         found = self._records(outputs)
         gap = self._model.gaps.get((user, same_name(goal)))
         for record in found.get(APPROVAL_REQUESTED, ()):
-            known = self._approvals[user, same_name(goal)]
-            assert record["approval_id"] not in known
-            known.append(record["approval_id"])
+            assert record["approval_id"] not in {each.id for each in self._approvals}
+            self._approvals.append(Asked(user, same_name(goal), record["approval_id"]))
         assert decided_fields(found, told) == by_job(told)
         for record in found.get("learning_path", ()):
             assert gap is not None
