@@ -4,27 +4,17 @@ No Kafka, no clock, no agents: dictionaries, and the records that have to come o
 fields stand here that the rules decide.
 """
 
-import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.unit.gap_forms import Decision, GapEvent, Skills, same_name, set_of
+
 Told = dict[str, list[dict[str, Any]]]
 """By topic, the fields that the rules decide of each record."""
-Skills = dict[str, list[str]]
 
 MADE = ((30, "skills_expanded"), (50, "competencies_identified"), (70, "skills_broken_down"), (90, "path_planned"))
-
-
-def same_name(name: str) -> str:
-    """What two spellings of one competency have in common."""
-    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", " ".join(name.split())).casefold())
-
-
-def set_of(gap: Skills) -> set[tuple[str, str]]:
-    """What is missing: neither order nor spelling of competencies matters."""
-    return {(same_name(competency), skill) for competency, skills in gap.items() for skill in skills}
 
 
 @dataclass
@@ -66,32 +56,6 @@ class Gap:
     @property
     def closed(self) -> bool:
         return self.status == "PASS" or not set_of(self.skills)
-
-
-@dataclass
-class GapEvent:
-    """`skills_gap_updated` after reading: names in one form, spellings of a competency put together."""
-
-    job: str
-    user: str
-    user_name: str | None
-    company: str
-    company_name: str | None
-    competency: str
-    status: str | None
-    gap: Skills | None
-    generate: bool = False
-
-
-@dataclass
-class Decision:
-    """`approval_decision`; `request` counts the competency's requests from 0, None is one that never was."""
-
-    job: str
-    user: str
-    competency: str
-    request: int | None
-    verdict: str
 
 
 class Model:

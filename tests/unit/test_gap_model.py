@@ -7,9 +7,7 @@ import asyncio
 import json
 import os
 import unicodedata
-from collections import defaultdict
 from collections.abc import Iterator
-from datetime import datetime
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -19,10 +17,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from consumers.settings import Settings
-from consumers.topics import APPROVAL_DECISION, APPROVAL_REQUESTED, PATH_PROGRESS, SKILLS_GAP_UPDATED
+from consumers.topics import APPROVAL_DECISION, APPROVAL_REQUESTED, LEARNING_PATH, SKILLS_GAP_UPDATED
 from producers.output import Output
 from schemas.gap import SkillsGapEvent
-from tests.unit.gap_model import Decision, GapEvent, Model, Skills, Told, same_name, set_of
+from tests.unit.gap_checks import agree_on_records, agree_on_state, closes, records_of
+from tests.unit.gap_forms import Decision, GapEvent, Skills, in_shape, merged, one_form, same_name
+from tests.unit.gap_model import Model, Told
 from tests.unit.gap_world import Neighbours, World
 
 SEQUENCES = int(os.environ.get("PATHSTREAM_GAP_SEQUENCES", "300"))
@@ -41,29 +41,6 @@ gaps = st.dictionaries(
 )
 places = st.integers(0, 3)
 policies = st.sampled_from(["manual", "manual", "auto", None])
-
-
-def one_form(name: str) -> str:
-    return unicodedata.normalize("NFC", " ".join(name.split()))
-
-
-def merged(gap: Skills) -> Skills:
-    """The gap as every reader sees it: each competency once, as it was first spelled, none without skills."""
-    found: dict[str, tuple[str, list[str]]] = {}
-    for competency, named in gap.items():
-        _, skills = found.setdefault(same_name(competency), (one_form(competency), []))
-        skills += [skill for skill in map(one_form, named) if skill not in skills]
-    return {name: skills for name, skills in found.values() if skills}
-
-
-def in_shape(shape: str, event_id: str | None, payload: dict[str, Any]) -> dict[str, Any]:
-    """One of the three shapes of seed 000's request."""
-    if shape == "body":
-        return {"eventId": event_id, "requester_service": "assessment", "payload": payload}
-    if shape == "envelope":
-        kind = {"eventId": event_id, "eventType": "SKILLS_GAP_UPDATED", "userId": payload["user_id"]}
-        return kind | {"eventData": payload}
-    return payload | {"event_id": event_id}
 
 
 class Sent(NamedTuple):
@@ -91,6 +68,7 @@ class GapMachine(RuleBasedStateMachine):
         self._world = World(neighbours, given)
         self._model = Model(auto=given.path_generation == "auto")
         self._approvals: list[Asked] = []
+        self._decisions: list[tuple[Decision, str]] = []
         self._handled: list[Sent] = []
         self._events = 0
 
@@ -152,11 +130,15 @@ class GapMachine(RuleBasedStateMachine):
         request: int | None = [each.id for each in self._asked(user, goal)].index(approval_id)
         if by == "somebody else":
             user, request = LEARNERS[0] if user == LEARNERS[-1] else LEARNERS[-1], None
-        event = Decision(self._new_id(), user, goal, request, verdict)
-        sent = {"event_id": event.job, "approval_id": approval_id, "user_id": user, "competency_target_name": goal}
-        sent |= {"decision": verdict, "feedback": "Shorter"}
-        outputs = self._send(APPROVAL_DECISION, json.dumps(sent).encode(), user, commit=commit)
-        self._compare(outputs, self._model.decided(event, self._world.clock.now()), user, goal)
+        self._decide(Decision(self._new_id(), user, goal, request, verdict), approval_id, commit=commit)
+
+    @precondition(lambda self: self._decisions)
+    @rule(back=places, verdict=st.sampled_from([None, None, "approved"]))
+    def decided_again(self, back: int, verdict: str | None) -> None:
+        """On a request that was decided before: the same, or something else."""
+        before, approval_id = self._decisions[-1 - back % len(self._decisions)]
+        event = Decision(self._new_id(), before.user, before.competency, before.request, verdict or before.verdict)
+        self._decide(event, approval_id, commit=True)
 
     @initialize(policy=st.sampled_from(["manual", "manual", None]))
     def most_learners_work_for_acme(self, policy: str | None) -> None:
@@ -191,6 +173,13 @@ class GapMachine(RuleBasedStateMachine):
     def _asked(self, user: str, goal: str) -> list[Asked]:
         return [each for each in self._approvals if each[:2] == (user, goal)]
 
+    def _decide(self, event: Decision, approval_id: str, *, commit: bool) -> None:
+        sent = {"event_id": event.job, "approval_id": approval_id, "user_id": event.user, "feedback": "Shorter"}
+        sent |= {"competency_target_name": event.competency, "decision": event.verdict}
+        outputs = self._send(APPROVAL_DECISION, json.dumps(sent).encode(), event.user, commit=commit)
+        self._decisions.append((event, approval_id))
+        self._compare(outputs, self._model.decided(event, self._world.clock.now()), event.user, event.competency)
+
     def _new_id(self) -> str:
         self._events += 1
         return f"e-{self._events}"
@@ -208,88 +197,16 @@ class GapMachine(RuleBasedStateMachine):
         return outputs
 
     def _compare(self, outputs: list[Output], told: Told, user: str, goal: str) -> None:
-        found = self._records(outputs)
-        gap = self._model.gaps.get((user, same_name(goal)))
+        found = records_of(outputs)
         for record in found.get(APPROVAL_REQUESTED, ()):
             assert record["approval_id"] not in {each.id for each in self._approvals}
             self._approvals.append(Asked(user, same_name(goal), record["approval_id"]))
-        assert decided_fields(found, told) == by_job(told)
-        for record in found.get("learning_path", ()):
+        agree_on_records(found, told)
+        gap = self._model.gaps.get((user, same_name(goal)))
+        for record in found.get(LEARNING_PATH, ()):
             assert gap is not None
-            self._closes_the_gap(record, set_of(gap.skills), gap.learned)
-        shelf = self._world.remembered(goal)
-        assert (shelf.gap is None) == (gap is None)
-        assert (shelf.path is None) == (gap is None or gap.path is None)
-        if gap is None or shelf.gap is None:
-            return
-        assert set_of(shelf.gap.skills) == set_of(gap.skills)
-        assert (shelf.gap.exam_status, shelf.gap.competency_target_name) == (gap.status, gap.name)
-        assert (set(shelf.gap.learned), shelf.gap.company_id) == (gap.learned, gap.company)
-        assert (shelf.gap.created_at, shelf.gap.updated_at) == (gap.created_at, gap.updated_at)
-        assert shelf.learner is not None
-        assert shelf.learner.user_name == self._model.names[user]
-        heard_of = shelf.company(gap.company)
-        assert heard_of is not None
-        assert (heard_of.company_name, heard_of.approval_policy) == (
-            self._model.company_names[user, gap.company],
-            "auto",
-        )
-        if shelf.path is not None and gap.path is not None:
-            assert [approval.state for approval in shelf.path.approvals] == [each.state for each in gap.path.requests]
-            assert shelf.path.record.revision == gap.path.revision
-
-    def _records(self, outputs: list[Output]) -> dict[str, list[dict[str, Any]]]:
-        found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for output in outputs:
-            if output.topic.endswith(".dlq"):
-                found["dead"].append({"code": dict(output.headers)["pathstream-error-code"].decode()})
-            else:
-                assert output.value is not None
-                record = json.loads(output.value)
-                assert output.key == record["user_id"].encode()
-                found[output.topic].append(record)
-        return found
-
-    def _closes_the_gap(self, record: dict[str, Any], missing: set[tuple[str, str]], learned: set[str]) -> None:
-        """Everything that is missing is taught, nothing that is learned, and the facts of seed 001 are right."""
-        skills = {skill for _, skill in missing}
-        taught = [skill for step in record["learning_path"]["steps"] for skill in step["skills_covered"]]
-        assert skills <= set(taught)
-        forgotten = {skill.casefold() for skill in learned} - {skill.casefold() for skill in skills}
-        assert not forgotten & {skill.casefold() for skill in taught}
-        assert set(record["profile"]["weaknesses"]) == skills
-        assert learned <= set(record["profile"]["strengths"])
-        assert {each["skill"] for each in record["recommendations"]} == skills
-        offered = {resource["resourceId"] for resource in record["available_resources"]}
-        assert all(offered.issuperset(step["resources"]) for step in record["learning_path"]["steps"])
-
-
-def decided_fields(found: dict[str, list[dict[str, Any]]], told: Told) -> Told:
-    """The records' fields that the model speaks of."""
-    assert {topic: len(records) for topic, records in found.items()} == {t: len(r) for t, r in told.items()}
-    for record in found.get("distribution", ()):
-        record["has_path"] = record["learning_path"] is not None
-    fields = {
-        topic: [
-            {name: read(name, record[name]) for name in expected}
-            for record, expected in zip(in_order(topic, records), by_job(told)[topic], strict=True)
-        ]
-        for topic, records in found.items()
-    }
-    return dict(fields)
-
-
-def read(name: str, value: Any) -> Any:
-    return datetime.fromisoformat(value) if name.endswith("_at") else value
-
-
-def by_job(told: Told) -> Told:
-    return {topic: in_order(topic, records) for topic, records in told.items()}
-
-
-def in_order(topic: str, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What is said of one job is in order; what is said of two has none."""
-    return sorted(records, key=lambda record: record["job_id"]) if topic == PATH_PROGRESS else records
+            closes(record, gap)
+        agree_on_state(self._world.remembered(goal), self._model, user, gap)
 
 
 @pytest.fixture
