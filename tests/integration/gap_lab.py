@@ -80,16 +80,15 @@ class GapLab:
 
     async def journaled(self, count: int) -> None:
         """Wait until exactly so many finished steps of unfinished events are committed."""
-        left: set[bytes] | None = None
+        left: set[bytes] = set()
         async with self._lab.reader(f"{SKILLS_GAP_GROUP}-state") as changelog:
-            left = set()
             while len(left) != count:
                 for records in (await changelog.getmany(timeout_ms=100)).values():
                     for record in records:
                         _note(record, left)
 
     async def everything(self) -> dict[str, list[Any]]:
-        """All that came out, save for the times; what is said of two things has no order."""
+        """All that came out, topic by topic, save for the times."""
         found: dict[str, list[Any]] = {}
         for topic in (*OUTPUTS, DEAD_GAPS, DEAD_DECISIONS):
             records = await self._lab.read(topic, 0)
