@@ -1,5 +1,6 @@
 """Seed 003's error table: what is answered with a rejection, with its code and what is wrong where."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -103,7 +104,7 @@ def test_nothing_answered_is_no_mismatch(answers: list[Any] | None) -> None:
 def timed(minutes: float, **changes: Any) -> dict[str, Any]:
     content = made_exam([("a", "mcq", 1)])
     content["submission_metadata"] |= {
-        "submitted_at": f"2025-05-06T{9 + int(minutes // 60):02d}:{int(minutes % 60):02d}:{round(minutes % 1 * 60):02d}Z",
+        "submitted_at": (datetime(2025, 5, 6, 9, tzinfo=UTC) + timedelta(minutes=minutes)).isoformat(),
         "time_spent_minutes": 0,
     } | changes
     return content
