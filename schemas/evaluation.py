@@ -107,7 +107,7 @@ class BatchReport(OutputModel):
 
     batch_key: str
     status: BatchStatus
-    attempts: int = Field(ge=1)
+    attempts: int = Field(ge=0)
     error: str | None = None
 
 

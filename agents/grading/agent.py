@@ -59,6 +59,11 @@ class GradingAgent:
         self._batch_template = load_template("grade_batch")
         self._summary_template = load_template("grade_summary")
 
+    @property
+    def has_model(self) -> bool:
+        """Whether grading offline is a degradation."""
+        return self._model is not None
+
     def batches(self, exam: MockExam, answers: Sequence[SubmittedAnswer]) -> list[Batch]:
         """Cut the exam into batches whose feedback fits into one answer of the model."""
         return batches_of(exam, answers, max_tokens=self._max_tokens)

