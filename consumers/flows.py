@@ -15,7 +15,7 @@ from clients.llm.base import Model
 from clients.skills_engine import SkillsEngine
 from consumers.engine.flow import Flow
 from consumers.engine.global_table import GlobalTable
-from consumers.exam import ExamConsumer, ExamPolicy
+from consumers.exam.flow import ExamConsumer, ExamPolicy
 from consumers.learning_goal import LearningGoalConsumer
 from consumers.settings import Settings
 from consumers.skills_gap.flow import SkillsGapConsumer

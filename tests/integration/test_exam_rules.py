@@ -105,7 +105,7 @@ async def test_a_rejected_submission_leaves_its_attempt_free(embedded_service: K
 async def test_who_is_not_enrolled_is_rejected_only_where_it_is_asked_for(
     embedded_service: KafkaUnderTest, content: ContentServiceStub
 ) -> None:
-    content.not_enrolled.add("s1")
+    content.not_enrolled = frozenset({"s1"})
     async with grading(embedded_service, content.base_url, require_enrollment=True) as exams:
         await exams.send(small("not asked", attempt_id="x"))
         await exams.send(small("other", student_id="s2"))
@@ -119,7 +119,7 @@ async def test_who_is_not_enrolled_is_rejected_only_where_it_is_asked_for(
 async def test_without_the_setting_nobody_asks_for_the_enrolment(
     embedded_service: KafkaUnderTest, content: ContentServiceStub
 ) -> None:
-    content.not_enrolled.add("s1")
+    content.not_enrolled = frozenset({"s1"})
     async with grading(embedded_service, content.base_url) as exams:
         await exams.send(small())
         (evaluation,) = await exams.evaluations()

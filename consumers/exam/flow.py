@@ -16,9 +16,9 @@ from clients.clock import Clock
 from clients.content_service import ContentService
 from consumers.engine.context import Context
 from consumers.engine.flow import Flow
-from consumers.exam_grading import ExamGrading, fitting_emission
-from consumers.exam_record import rejection_of
-from consumers.exam_state import Answered, ExamState
+from consumers.exam.grading import ExamGrading, fitting_emission
+from consumers.exam.record import rejection_of
+from consumers.exam.state import Answered, ExamState
 from consumers.observability import log_events
 from consumers.topics import EVALUATION, EXAM_GROUP, EXAM_SUBMITTED
 from producers.dead_letter import ORIGINAL_PREFIX

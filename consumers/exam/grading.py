@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from agents.grading.agent import OFFLINE, BatchResult, GradingAgent, SummaryResult
 from clients.clock import Clock
 from consumers.engine.context import Context, Emission
-from consumers.exam_record import Grading, Pass, evaluation_of, fitting, step_of
-from consumers.exam_state import Answered, ExamState
+from consumers.exam.record import Grading, Pass, evaluation_of, fitting, step_of
+from consumers.exam.state import Answered, ExamState
 from consumers.observability import log_events
 from consumers.topics import EVALUATION
 from schemas.errors import (
