@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 SOURCES := agents clients consumers producers schemas tests
 
-.PHONY: help install fmt lint type test demo kafka run bench lock clean
+.PHONY: help install fmt lint type test eval demo kafka run bench lock clean
 
 help:  ## Show what there is to do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ type: install  ## Strict types
 
 test: install  ## All tests, on the best Kafka this machine can run
 	$(BIN)/pytest
+
+eval: install  ## How well exams are graded: recorded answers, and without a model
+	$(BIN)/python -m tests.evals
 
 demo: install  ## The whole job on an embedded broker: no Kafka, no Docker, no key
 	$(BIN)/pathstream demo

@@ -74,6 +74,8 @@ class GeminiServer:
 
     modes: list[Mode] = field(default_factory=lambda: ["ok"])
     text: Callable[[dict[str, Any]], str] = lambda _request: plan_json()
+    holds: Callable[[dict[str, Any]], bool] = lambda _request: False
+    """Which calls hang until `release`."""
     slow_seconds: float = 0.2
     hold_until: int = 0
     """How many `held` calls have to be there at once before any is answered."""
@@ -110,6 +112,8 @@ class GeminiServer:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
+            if self.holds(body):
+                await self._released.wait()
             if mode == "held":
                 await self._all_there()
             if mode in ("slow", "silent"):
@@ -117,6 +121,10 @@ class GeminiServer:
             return await self._answer(request, mode, body)
         finally:
             self.at_once -= 1
+
+    def release(self) -> None:
+        """Answer the calls that hang."""
+        self._released.set()
 
     async def _all_there(self) -> None:
         if self.at_once >= self.hold_until:
