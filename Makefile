@@ -2,14 +2,15 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
+PEERS := tests/benchmarks/peers/requirements
 BIN := $(VENV)/bin
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 SOURCES := agents clients consumers producers schemas tests
 
-.PHONY: help install fmt lint type test eval demo kafka run bench lock clean
+.PHONY: help install fmt lint type test eval demo kafka run bench bench-peers lock clean
 
 help:  ## Show what there is to do
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: $(VENV)/.installed  ## Make .venv with everything pinned; leaves .venv/bin/pathstream
 
@@ -52,10 +53,20 @@ run: install  ## The worker, against KAFKA_BOOTSTRAP_SERVERS
 bench: install  ## Figures on a real Kafka: bare loop, sequential consumer, engine
 	$(BIN)/python -m tests.benchmarks
 
+bench-peers: install .venv-peers/.installed  ## The same job with FastStream, Faust and Quix Streams: figures, guarantees
+	$(BIN)/python -m tests.benchmarks.peers
+
+.venv-peers/.installed: $(PEERS).txt
+	@$(PYTHON) -m venv .venv-peers
+	@echo "Installing the peers into .venv-peers: their pins and ours exclude each other (once, half a minute) ..."
+	@.venv-peers/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 lock: install  ## Write the lock files anew
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install -q --disable-pip-version-check uv
 	$(BIN)/uv pip compile -q pyproject.toml $(LOCK) -o requirements.lock
 	$(BIN)/uv pip compile -q pyproject.toml --group dev $(LOCK) -o requirements-dev.lock
+	$(BIN)/uv pip compile -q $(PEERS).in $(LOCK) -o $(PEERS).txt
 
 clean:  ## Remove what install and the tests made
-	rm -rf $(VENV) .kafka .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .kafka .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -154,7 +154,7 @@ async def test_an_evaluation_too_large_for_its_topic_is_cut_and_says_so(embedded
     await admin.start()
     await admin.delete_topics([EVALUATION])
     await admin.close()
-    await embedded_service.create_topic(EVALUATION, partitions=6, config={"max.message.bytes": "400000"})
+    await embedded_service.create_topic(EVALUATION, partitions=6, config={"max.message.bytes": "300000"})
     async with grading(embedded_service) as exams:
         await exams.send(made_exam([*LARGE, ("e", "structured_response", 100)], words=300))
         (evaluation,) = await exams.evaluations()
