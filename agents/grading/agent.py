@@ -94,7 +94,7 @@ class GradingAgent:
         """Grade a batch by key, variations and the marking scheme's words; never fails."""
         warnings = batch_warnings(batch)
         if batch.question_type == "structured_response":
-            warnings.insert(0, f"batch {batch.key}: graded without a reader, by the words of the marking scheme")
+            warnings.insert(0, f"batch {batch.key}: graded without a model, by the words of the marking scheme")
         return BatchResult(feedback=grade_offline(batch), warnings=warnings, generated_by=OFFLINE)
 
     async def summarise(self, exam: MockExam, feedback: Sequence[QuestionFeedback]) -> SummaryResult:

@@ -12,7 +12,7 @@ from schemas.evaluation import MarkingCriterionResult, MisconceptionFeedback, Qu
 from schemas.exam import Misconception, Question
 from schemas.submission import AnswerResponse
 
-BY_WORDS = "Graded without a reader, by the words of the marking scheme"
+BY_WORDS = "Graded without a model, by the words of the marking scheme"
 _CONCEPT_CHARS = 80
 
 
@@ -29,6 +29,7 @@ def grade_item(item: Item) -> QuestionFeedback:
     by_key = marks_by_key(question, item.response)
     earned = sum(entry.marks_earned for entry in breakdown) if breakdown else by_key or 0
     lost = earned < question.marks
+    known = _misconception(item) if lost and answered else None
     return QuestionFeedback(
         question_id=question.question_id,
         question_number=question.question_number,
@@ -39,10 +40,10 @@ def grade_item(item: Item) -> QuestionFeedback:
         is_partially_correct=0 < earned < question.marks,
         feedback_summary=_summary(item, earned, answered=answered),
         what_you_did_well=_what_went_well(item, earned, answered=answered),
-        where_you_went_wrong=_what_went_wrong(item, answered=answered) if lost else None,
+        where_you_went_wrong=_what_went_wrong(item, known, answered=answered) if lost else None,
         correct_approach=_approach(question),
         marking_breakdown=breakdown,
-        misconception_detected=_misconception(item) if lost and answered else None,
+        misconception_detected=_told(known) if known is not None else None,
         related_concept=_concept(question),
         suggested_review=f"Go through question {question.question_number} again." if lost else None,
     )
@@ -90,10 +91,12 @@ def _what_went_well(item: Item, earned: int, *, answered: bool) -> str | None:
     return "You earned marks here: keep doing what you did." if earned else "You had a go at it, and that is a start."
 
 
-def _what_went_wrong(item: Item, *, answered: bool) -> str:
+def _what_went_wrong(item: Item, known: Misconception | None, *, answered: bool) -> str:
     question = item.question
     if not answered:
         return "There is no answer to give marks for."
+    if known is not None:
+        return known.feedback
     if question.question_type in ("mcq", "mcq_multiselect"):
         chosen = selected(question, item.response)
         told = [option.feedback for option in question.cfu_config.options if option.label in chosen and option.feedback]
@@ -115,12 +118,12 @@ def _approach(question: Question) -> str:
     return f"The answer is {answer}.{path}"
 
 
-def _misconception(item: Item) -> MisconceptionFeedback | None:
+def _misconception(item: Item) -> Misconception | None:
     """The known misconception whose error pattern is what the student gave."""
     given = {one_way(text) for text in _given_texts(item)}
     for known in item.question.misconceptions:
         if one_way(known.error_pattern) in given:
-            return _told(known)
+            return known
     return None
 
 

@@ -15,7 +15,11 @@ async def test_the_demo_shows_paths_and_ends_well() -> None:
     for learner, (goal, *_) in LEARNERS.items():
         assert f"{learner}: {goal}" in result.out
     assert "INVALID_EVENT" in result.out
-    assert re.fullmatch(r"5 learning paths and 1 dead letter in [\d.]+ s: all as expected", result.out.splitlines()[-1])
+    assert "katherine: exam" in result.out
+    assert "4 of 6 marks, 66.66 %: B" in result.out
+    assert re.fullmatch(
+        r"5 learning paths, 1 graded exam and 1 dead letter in [\d.]+ s: all as expected", result.out.splitlines()[-1]
+    )
 
 
 async def test_the_demo_that_stays_up_can_be_used_by_hand() -> None:

@@ -159,4 +159,4 @@ def test_grading_without_a_model_follows_the_key_is_complete_and_the_same_every_
             assert entry.feedback_summary
             assert bool(entry.where_you_went_wrong) == (entry.marks_earned < entry.marks_possible)
         if batch.question_type == "structured_response":
-            assert "graded without a reader" in result.warnings[0]
+            assert "graded without a model" in result.warnings[0]
