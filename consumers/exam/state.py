@@ -6,19 +6,29 @@ was given up are kept for seven days, so that a replayed dead letter grades only
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
 
 from pydantic import BaseModel, Field
 
 from agents.grading.agent import BatchResult
 from clients.clock import Clock
-from consumers.engine.context import Context
+from consumers.engine.state import StateMap
 from schemas.errors import OutputTooLargeError
 from schemas.evaluation import EvaluationStatus
 from schemas.submission import ExamSubmission
 
+Result = TypeVar("Result", bound=BaseModel)
+
 KEPT_FOR = timedelta(days=7)
 
 _INDEX = "index"
+
+
+class Stateful(Protocol):
+    """What gives a student's named maps: an event's context."""
+
+    def state(self, name: str, model: type[Result]) -> StateMap[Result]:
+        """The student's map of that name."""
 
 
 class Answered(BaseModel):
@@ -51,7 +61,7 @@ class KeptIndex(BaseModel):
 class ExamState:
     """One student's exams, as seen and changed by one event."""
 
-    def __init__(self, context: Context, clock: Clock) -> None:
+    def __init__(self, context: Stateful, clock: Clock) -> None:
         self._submissions = context.state("submissions", Answered)
         self._attempts = context.state("attempts", Graded)
         self._batches = context.state("batches", BatchResult)
