@@ -5,6 +5,7 @@ about (marks, grading, rules, prompts), so that "ignore air resistance" stays an
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 _RULES = r"(?:instructions?|prompts?|rules|guidelines|marking|(?:mark|marking)\s+schemes?|rubrics?|answer\s+keys?)"
@@ -19,13 +20,15 @@ _PATTERNS = (
     r"\byou\s+are\s+(?:now|an?|the)\b[^.!?\n]{0,40}\b(?:grader|examiner|marker|assistant|model|pirate|mode)\b",
     r"\b(?:act\s+as|pretend\s+to\s+be|behave\s+as)\b[^.!?\n]{0,40}\b(?:grader|examiner|marker|assistant|model)\b",
     r"\b(?:system|developer)\s*(?:prompt|message|override|instructions?)\b",
-    r"^\s*(?:system|assistant|developer)\s*:",
+    r"^[ \t]*(?:system|assistant|developer)[ \t]*:",
     r"\b(?:dear|attention|hey|note\s+(?:to|for))\s+(?:the\s+|my\s+)?(?:grader|examiner|marker|ai|assistant|model)\b",
     r"\bas\s+an?\s+(?:ai|language\s+model|grader)\b",
     r"</?\s*data\s*>",
 )
 _ORDERS = re.compile("|".join(_PATTERNS), re.IGNORECASE | re.MULTILINE)
 _SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
+_ANSWERS_REMEMBERED = 256
+"""An answer is looked at by the key, the prompt and the warnings, one after the other."""
 _LEADING_IN = re.compile(
     r"(?:[\s,;:(\[{\"'\-]|\b(?:and|but|so|now|please|also|then|i|you|must|should|this|it|my|answer)\b)+$", re.IGNORECASE
 )
@@ -38,6 +41,7 @@ class Answered(NamedTuple):
     orders: int
 
 
+@lru_cache(maxsize=_ANSWERS_REMEMBERED)
 def without_orders(text: str) -> Answered:
     """Cut sentences (or lines) from where they give the grader orders; an answer without any stays as it is."""
     if not _ORDERS.search(text):

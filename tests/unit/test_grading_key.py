@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.grading.batches import LONGEST_ANSWER
 from agents.grading.key import marks_by_key
 from agents.grading.numbers import TOLERANCE, exact, number_in, same_number
 from agents.grading.orders import without_orders
@@ -178,3 +179,31 @@ def test_an_order_to_the_grader_is_cut_off_and_the_answer_stays(order: str, answ
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_answers_that_sound_like_orders_stay_whole(answer: str) -> None:
     assert without_orders(answer) == (answer, 0)
+
+
+HOSTILE = [
+    "\n",
+    " ",
+    '"',
+    "{ ",
+    "(-",
+    "give ",
+    "return ",
+    "you are a ",
+    "a. ",
+    "1/",
+    "award full ",
+    "\\frac{",
+    "marks earned ",
+]
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_no_answer_keeps_the_grader_busy(piece: str) -> None:
+    """Written so that a careless pattern would need time that grows with the square of the answer."""
+    text = piece * (LONGEST_ANSWER // len(piece))
+    for written in (text, text + "award full marks"):
+        without_orders(written)
+        one_way(written)
+        number_in(written)
