@@ -137,6 +137,7 @@ def commands(bootstrap_servers: str) -> str:
             "or without them:",
             f"  echo '{_EXAMPLE}' | pathstream produce learning_goal {ours}",
             f"  pathstream tail learning_path --from-beginning {ours}",
+            f"  pathstream tail evaluation --from-beginning {ours}",
             f"  pathstream dlq list learning_goal {ours}",
         )
     )

@@ -10,99 +10,10 @@ import pytest
 from schemas import codec
 from schemas.errors import InvalidEventError
 from schemas.submission import ExamSubmission
+from tests.exams import front_end_submission as submission
 
 LIMIT = 2**20
 Change = Callable[[dict[str, Any]], object]
-
-
-def question(number: int, **changes: Any) -> dict[str, Any]:
-    """A multiple-choice question as the front end writes it."""
-    return {
-        "question_id": f"q{number}",
-        "question_number": number,
-        "marks": 2,
-        "difficulty": "easy",
-        "question_stem": "What is the probability of a red ball?",
-        "question_stem_plain": "What is the probability of a red ball?",
-        "question_type": "mcq",
-        "cfu_config": {
-            "type": "mcq",
-            "options": [
-                {"label": "A", "text": "3/8", "is_correct": True},
-                {"label": "B", "text": "5/8", "is_correct": False, "feedback": "That is the blue ones."},
-            ],
-            "answer_key": {"correct_answer": "A", "acceptable_variations": [], "marking_scheme": []},
-        },
-        "hints": [],
-        "misconceptions": [{"error_pattern": "5/8", "feedback": "Count the reds."}],
-    } | changes
-
-
-def submission(**changes: Any) -> dict[str, Any]:
-    """What seed 003's `buildExamSubmissionWithExam` sends, `is_flagged`, `sections_completed` as a number and all."""
-    return {
-        "submission_id": "sub_1705312200000",
-        "exam_id": "exam-1",
-        "attempt_id": "attempt-1",
-        "student_id": "student-1",
-        "course_id": "course-1",
-        "submission_metadata": {
-            "started_at": "2024-01-15T09:00:00.000Z",
-            "submitted_at": "2024-01-15T09:40:00.000Z",
-            "time_limit_minutes": 60,
-            "time_spent_minutes": 40,
-            "time_overage_minutes": 0,
-            "was_auto_submitted": False,
-        },
-        "answers": [
-            {
-                "question_id": "q1",
-                "question_number": 1,
-                "section_id": "a",
-                "question_type": "mcq",
-                "response": {"selected_option": "A"},
-                "time_spent_seconds": 41.5,
-                "is_flagged": True,
-                "was_changed": True,
-                "change_count": 2,
-            }
-        ],
-        "exam_context": {
-            "total_questions": 2,
-            "questions_answered": 1,
-            "questions_skipped": 1,
-            "questions_flagged": 1,
-            "sections_completed": 0,
-        },
-        "mock_exam": {
-            "examId": "exam-1",
-            "courseId": "course-1",
-            "sowId": "sow-1",
-            "sowEntryOrder": 3,
-            "metadata": {
-                "title": "Probability",
-                "subject": "Mathematics",
-                "level": "National 5",
-                "totalMarks": 4,
-                "timeLimit": 60,
-                "instructions": "Answer all.",
-                "calculator_policy": "non_calc",
-            },
-            "sections": [
-                {
-                    "section_id": "a",
-                    "section_label": "Section A",
-                    "section_order": 1,
-                    "section_marks": 4,
-                    "section_instructions": "",
-                    "questions": [question(1), question(2)],
-                }
-            ],
-            "summary": {"total_questions": 2},
-            "version": "1",
-            "status": "published",
-        },
-    } | changes
 
 
 def decode(content: object) -> ExamSubmission:

@@ -1,0 +1,28 @@
+"""Workers that are stopped while their tasks are still being opened."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from clients.kafka import Connection
+from tests.integration.lab import Lab
+
+
+@pytest.fixture
+def lab(connection: Connection, tmp_path: Path) -> Lab:
+    return Lab(connection, state_dir=tmp_path / "state")
+
+
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # aiokafka leaves sockets to the collector
+async def test_a_worker_may_be_stopped_at_any_moment_of_its_start(lab: Lab) -> None:
+    """At 24 moments, 10 ms apart: a cancellation that aiokafka swallows is obeyed all the same."""
+    await lab.create(partitions=12)
+    for moment in range(24):
+        async with lab.engine():
+            await asyncio.sleep(moment / 100)
+    await lab.send(24)
+    async with lab.engine():
+        await lab.outputs_complete()
