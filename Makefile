@@ -50,8 +50,8 @@ kafka: install  ## A real Apache Kafka in the foreground (Docker, or Java 17 and
 run: install  ## The worker, against KAFKA_BOOTSTRAP_SERVERS
 	$(BIN)/pathstream run
 
-bench: install  ## Figures on a real Kafka: bare loop, sequential consumer, engine
-	$(BIN)/python -m tests.benchmarks
+bench: install  ## Figures on a real Kafka (15 min); ONLY=restore for one part, ONLY=help for a list
+	$(BIN)/python -m tests.benchmarks $(ONLY)
 
 bench-peers: install .venv-peers/.installed  ## The same job with FastStream, Faust and Quix Streams: figures, guarantees
 	$(BIN)/python -m tests.benchmarks.peers

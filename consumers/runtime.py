@@ -10,7 +10,7 @@ def collect_garbage_less_often() -> None:
     """Leave what is loaded now out of garbage collection, and look for new garbage less often.
 
     A worker keeps thousands of records and lanes alive that are no garbage: with Python's own thresholds looking
-    through them takes a fifth of the time at full load (300,000 events, instant handler).
+    through them takes a tenth of the CPU time at full load (`make bench ONLY=tuning`).
     """
     gc.collect()
     gc.freeze()

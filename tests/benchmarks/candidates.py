@@ -1,24 +1,17 @@
-"""What is measured: a bare loop, a sequential consumer, the engine. Each runs in a process of its own."""
+"""What the engine is measured against: a bare loop, a sequential consumer. Each runs in a process of its own."""
 
 import asyncio
-import resource
 import time
 from collections import defaultdict
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
-from prometheus_client import CollectorRegistry
 
-from clients.cluster import Cluster
-from consumers.engine.context import Context
-from consumers.engine.flow import Flow
-from consumers.engine.limits import Limits
-from consumers.engine.loop import Engine
-from consumers.observability import FlowMetrics, Metrics
-from producers.output import Output, partition_for
+from producers.output import partition_for
 from tests.benchmarks.load import PARTITIONS, Load
+from tests.benchmarks.memory import peak_mib
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +23,21 @@ class Figures:
     cpu_seconds: float
     commit_seconds: list[float]
     peak_mib: float
+    sent_bytes: dict[str, int] = field(default_factory=dict)
+    """Bytes of record batches that were sent, by topic."""
+    memory: list["MemorySample"] = field(default_factory=list)
 
     @property
     def rate(self) -> float:
         return self.events / self.seconds
+
+
+class MemorySample(NamedTuple):
+    """MiB in use when a share of the events (0..1) was handled; the stores' cache is part of it."""
+
+    handled: float
+    resident_mib: float
+    cache_mib: float
 
 
 class Stopwatch:
@@ -46,13 +50,23 @@ class Stopwatch:
     def start(self) -> None:
         self._wall, self._cpu = time.perf_counter(), time.process_time()
 
+    @property
+    def running(self) -> bool:
+        """Whether the first event was there."""
+        return self._wall > 0
+
+    @property
+    def seconds(self) -> float:
+        """Since the first event."""
+        return time.perf_counter() - self._wall
+
     def stop(self, events: int) -> Figures:
         return Figures(
             events=events,
-            seconds=time.perf_counter() - self._wall,
+            seconds=self.seconds,
             cpu_seconds=time.process_time() - self._cpu,
             commit_seconds=self.commits,
-            peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            peak_mib=peak_mib(),
         )
 
 
@@ -120,72 +134,3 @@ async def sequential(load: Load, work_seconds: float) -> Figures:
             if done == load.events:
                 break
         return watch.stop(done)
-
-
-class RawEvent(NamedTuple):
-    """An event that is not decoded: the engine is measured, not JSON."""
-
-    event_id: str | None
-    user_id: str
-    value: bytes
-
-
-def _raw(value: bytes | None, _topic: str) -> RawEvent:
-    assert value is not None
-    return RawEvent(None, value[11:23].decode(), value)
-
-
-async def engine(load: Load, work_seconds: float, in_flight: int) -> Figures:
-    """The engine as the worker runs it, with a handler that sleeps."""
-    watch, handled, all_handled = Stopwatch(), 0, asyncio.Event()
-
-    async def handle(event: RawEvent, context: Context) -> None:
-        nonlocal handled
-        if not handled:
-            watch.start()
-        handled += 1
-        if work_seconds:
-            await asyncio.sleep(work_seconds)
-        context.outputs.append(Output(load.target, context.record.key, event.value, []))
-        if handled >= load.events:
-            all_handled.set()
-
-    flow = Flow(
-        name="bench",
-        group_id=load.group,
-        inputs=(load.source,),
-        outputs=(load.target,),
-        decode=_raw,
-        handle=handle,
-    )
-    limits, stop = Limits(max_in_flight=in_flight), asyncio.Event()
-    metrics = _TimedMetrics(CollectorRegistry(), watch.commits)
-    async with Cluster(load.connection) as cluster, asyncio.TaskGroup() as group:
-        running = Engine(flow, connection=load.connection, cluster=cluster, limits=limits, metrics=metrics)
-        group.create_task(running.run(stop))
-        await all_handled.wait()
-        while any(task.waiting or task.outputs or task.attempt for task in running._tasks):
-            await asyncio.sleep(0.002)
-        figures = watch.stop(load.events)
-        stop.set()
-    return figures
-
-
-class _TimedMetrics(Metrics):
-    """The worker's metrics, which also keep each checkpoint's time."""
-
-    def __init__(self, registry: CollectorRegistry, commits: list[float]) -> None:
-        super().__init__(registry)
-        self._commits = commits
-
-    def flow(self, name: str) -> FlowMetrics:
-        commits, parts = self._commits, super().flow(name)
-
-        class Timed(FlowMetrics):
-            __slots__ = ()
-
-            def checkpoint(self, outcome: Any, seconds: float) -> None:
-                commits.append(seconds)
-                FlowMetrics.checkpoint(self, outcome, seconds)
-
-        return Timed(**{name: getattr(parts, name) for name in FlowMetrics.__slots__})

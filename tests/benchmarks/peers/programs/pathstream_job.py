@@ -16,7 +16,7 @@ from consumers.engine.loop import Engine
 from consumers.observability import Metrics
 from consumers.runtime import collect_garbage_less_often
 from producers.output import Output
-from tests.benchmarks.candidates import RawEvent
+from tests.benchmarks.engine_run import RawEvent
 from tests.benchmarks.peers.programs.job import (
     COMMIT_SECONDS,
     SESSION_SECONDS,
