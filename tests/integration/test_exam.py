@@ -195,3 +195,20 @@ async def test_the_model_grades_and_words_and_the_key_wins(embedded_service: Kaf
         assert set(recommendation["related_questions"]) <= lost
     assert any("the key was followed" in warning for warning in evaluation["warnings"])
     check_sums(evaluation)
+
+
+async def test_what_an_outage_leaves_over_is_graded_offline_and_what_the_model_graded_stays(
+    embedded_service: KafkaUnderTest,
+) -> None:
+    grader = ExamGrader()
+    async with (
+        GeminiServer(text=grader.text, modes=["ok", "unauthorized"]) as gemini,
+        grading(embedded_service, gemini=gemini, on_llm_failure="degrade") as exams,
+    ):
+        await exams.send(made_exam([("a", "mcq", 2), ("b", "numeric", 2)]))
+        partial, complete = await exams.evaluations(2)
+    assert [(e["status"], e["revision"]) for e in (partial, complete)] == [("partial", 1), ("completed", 2)]
+    assert sorted(batch["status"] for batch in complete["batches"]) == ["graded", "graded_offline"]
+    assert set(complete["generated_by"].split(", ")) == {"gemini/gemini-flash-latest", "offline"}
+    assert len(gemini.requests) == 2, "no call for the summary: the model is out"
+    check_sums(complete)
