@@ -125,11 +125,12 @@ class Context:
         journal and nothing is emitted again. Raises what `work` raises; then nothing is remembered.
         """
         journal = self._steps()
-        if (known := journal.find(name)) is not None:
+        key = journal.key(name)
+        if (known := journal.find(key)) is not None:
             return into.model_validate_json(known)
         result = await work()
         emissions = emits(result) if callable(emits) else emits
-        journal.record(name, result.model_dump_json().encode(), [self._build(emission) for emission in emissions])
+        journal.record(key, result.model_dump_json().encode(), [self._build(emission) for emission in emissions])
         return result
 
     def recall(self, name: str, into: type[Result]) -> Result | None:

@@ -9,13 +9,15 @@ from producers.output import Output, check_size
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_STATE = b"s"
+_STATE = "s"
 
 
-def key_of(*parts: str | bytes) -> bytes:
+def key_of(*parts: str) -> bytes:
     """One key of several parts, in the order of the parts; no two lists of parts give the same one."""
-    encoded = (part.encode() if isinstance(part, str) else part for part in parts)
-    return b"\x00".join(part.replace(b"\x00", b"\x00\xff") for part in encoded)
+    key = "\x00".join(parts)
+    if key.count("\x00") < len(parts):
+        return key.encode()
+    return b"\x00".join(part.encode().replace(b"\x00", b"\x00\xff") for part in parts)
 
 
 class StateMap(Generic[Model]):
@@ -39,7 +41,7 @@ class StateMap(Generic[Model]):
         self._max_bytes = max_bytes
         self._data = data
         self._writes = writes
-        self._prefix = key_of(_STATE, name, learner)
+        self._prefix = key_of(_STATE, name, learner) + b"\x00"
         self._model = model
 
     def get(self, key: str) -> Model | None:
@@ -59,4 +61,4 @@ class StateMap(Generic[Model]):
         self._writes[self._key(key)] = None
 
     def _key(self, key: str) -> bytes:
-        return self._prefix + b"\x00" + key_of(key)
+        return self._prefix + key_of(key)

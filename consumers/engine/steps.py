@@ -12,7 +12,7 @@ from consumers.engine.partition import Lane
 from consumers.engine.state import key_of
 from producers.output import Output, size_of
 
-_JOURNAL = b"j"
+_JOURNAL = "j"
 
 
 class Journal:
@@ -24,20 +24,23 @@ class Journal:
         self._lane = lane
         self._max_bytes = max_bytes
         self._entry = lane.entries[0]
-        self._prefix = key_of(_JOURNAL, str(version), learner, event_id)
+        self._prefix = key_of(_JOURNAL, str(version), learner, event_id) + b"\x00"
 
-    def find(self, step: str) -> bytes | None:
+    def key(self, step: str) -> bytes:
+        """What a step is journaled under."""
+        return self._prefix + key_of(step)
+
+    def find(self, key: bytes) -> bytes | None:
         """The result of a finished step."""
         if (data := self._lane.task.data) is None:
             return None
-        key = self._key(step)
         result = data.get(key)
         if result is not None and key not in self._entry.journal:
             # Handled before: drop everything of that time at the event's end, steps that are not asked for now too.
-            self._entry.journal.update(data.store.keys(self._prefix + b"\x00"), (key,))
+            self._entry.journal.update(data.store.keys(self._prefix), (key,))
         return result
 
-    def record(self, step: str, result: bytes, emits: Sequence[Output]) -> None:
+    def record(self, key: bytes, result: bytes, emits: Sequence[Output]) -> None:
         """A step is finished: its result and what it emits belong to the next checkpoint, both or neither.
 
         A result too large for the changelog is not kept: a crash before the event's end will repeat its step.
@@ -45,7 +48,6 @@ class Journal:
         task = self._lane.task
         if self._lane.stale:
             return
-        key = self._key(step)
         if task.data is not None and self._fits(task.data.changelog.topic, key, result):
             task.data.put(key, result)
             self._entry.journal.add(key)
@@ -54,9 +56,6 @@ class Journal:
 
     def _fits(self, topic: str, key: bytes, result: bytes) -> bool:
         return size_of(Output(topic, key, result, [])) <= self._max_bytes(topic)
-
-    def _key(self, step: str) -> bytes:
-        return self._prefix + b"\x00" + key_of(step)
 
 
 def is_of_another_version(key: bytes, version: int) -> bool:

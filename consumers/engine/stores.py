@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from clients.rocks import Memory, RocksStore
-from consumers.engine.names import SEEN_SECONDS
+from consumers.engine.seen import is_old
 from schemas.errors import StoreError
 
 MOST_WORKERS = 1_000
@@ -29,9 +29,14 @@ class TaskStores(NamedTuple):
     seen: RocksStore
 
     def close(self) -> None:
-        """Write what is in memory and close."""
-        self.state.close()
-        self.seen.close()
+        """Write what is in memory and close: the second one also when the first one fails, as on a full disk.
+
+        Raises StoreError. A store that stays open could not be opened again while this process lives.
+        """
+        try:
+            self.state.close()
+        finally:
+            self.seen.close()
 
 
 class Stores:
@@ -66,7 +71,7 @@ class Stores:
         folder = self._task(group_id, partition)
         state = RocksStore(folder / "state", self._memory)
         try:
-            return TaskStores(state, RocksStore(folder / "seen", self._memory, keep_seconds=SEEN_SECONDS))
+            return TaskStores(state, RocksStore(folder / "seen", self._memory, expired=is_old))
         except StoreError:
             state.close()
             raise

@@ -1,12 +1,12 @@
-"""The stores of a process share one cache, whose size is what they may take."""
+"""A store on disk: what was written is there, whatever RocksDB does with its files; what is old goes."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from clients.rocks import Memory, RocksStore
-from consumers.engine.names import SEEN_SECONDS
 from schemas.errors import StoreError
 
 _KEYS = 20_000
@@ -17,20 +17,17 @@ def _key(number: int) -> bytes:
     return b"learner-%06d" % number
 
 
-@pytest.mark.parametrize("keep_seconds", [None, SEEN_SECONDS])
-def test_a_store_that_is_opened_again_keeps_its_data_and_uses_the_shared_cache(
-    tmp_path: Path, keep_seconds: int | None
-) -> None:
+def test_a_store_that_is_opened_again_keeps_its_data_and_uses_the_shared_cache(tmp_path: Path) -> None:
     """rocksdict would give each such store a cache of its own, beside the one that is configured."""
     chance = random.Random(1)
     written = {_key(number): chance.randbytes(100) for number in range(_KEYS)}
-    store = RocksStore(tmp_path, Memory(cache_bytes=8 * _MIB, write_buffer_bytes=4 * _MIB), keep_seconds=keep_seconds)
+    store = RocksStore(tmp_path, Memory(cache_bytes=8 * _MIB, write_buffer_bytes=4 * _MIB))
     store.apply(written, 7)
     store.close()
 
     memory = Memory(cache_bytes=8 * _MIB, write_buffer_bytes=4 * _MIB)
     before = memory.cache.get_usage()
-    store = RocksStore(tmp_path, memory, keep_seconds=keep_seconds)
+    store = RocksStore(tmp_path, memory)
     assert all(store.get(key) == value for key, value in written.items())
     assert memory.cache.get_usage() - before > _MIB
     assert store.position == 7
@@ -42,3 +39,53 @@ def test_a_store_that_cannot_be_read_says_which_one(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(StoreError, match="7/state"):
         store.get(b"any")
+
+
+ROUNDS = 8
+
+
+def never(_value: bytes) -> bool:
+    return False
+
+
+def if_old(value: bytes) -> bool:
+    return value == b"old"
+
+
+@pytest.fixture
+def memory() -> Memory:
+    return Memory(cache_bytes=2**24, write_buffer_bytes=2**20)
+
+
+@pytest.mark.parametrize("expired", [None, never])
+def test_entries_outlive_reopening_and_compaction(
+    tmp_path: Path, memory: Memory, expired: Callable[[bytes], bool] | None
+) -> None:
+    for number in range(ROUNDS):  # each round leaves a file on disk; enough of them are merged
+        store = RocksStore(tmp_path / "seen", memory, expired=expired)
+        store.apply({f"{number}-{n}".encode(): b"kept" for n in range(100)}, position=number)
+        store.close()
+    store = RocksStore(tmp_path / "seen", memory, expired=expired)
+    store._db.compact_range(None, None)
+    assert [store.get(f"{number}-{n}".encode()) for number in range(ROUNDS) for n in range(100)] == [b"kept"] * 800
+    assert store.position == ROUNDS - 1
+    store.close()
+
+
+def test_expired_entries_disappear_as_others_are_written(tmp_path: Path, memory: Memory) -> None:
+    store = RocksStore(tmp_path / "seen", memory, expired=if_old)
+    store.apply({f"a-{n:03}".encode(): b"old" if n % 2 else b"new" for n in range(200)}, position=1)
+    for number in range(200):
+        store.apply({f"b-{number:03}".encode(): b"new"}, position=2 + number)
+    assert [store.get(f"a-{n:03}".encode()) for n in range(200)] == [None if n % 2 else b"new" for n in range(200)]
+    assert list(store.keys(b"b-")) == [f"b-{number:03}".encode() for number in range(200)]
+    store.close()
+
+
+def test_an_expired_entry_that_is_written_again_stays(tmp_path: Path, memory: Memory) -> None:
+    store = RocksStore(tmp_path / "seen", memory, expired=if_old)
+    store.apply({b"a": b"old"}, position=1)
+    store.apply({b"a": b"new"}, position=2)
+    store.apply({b"b": b"new"}, position=3)
+    assert (store.get(b"a"), store.position) == (b"new", 3)
+    store.close()

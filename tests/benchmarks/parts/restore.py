@@ -121,6 +121,6 @@ def _states(partitions: int) -> Iterable[tuple[int, bytes, bytes]]:
     """Keys as `ctx.state` makes them, values of 100 bytes that do not compress well."""
     chance = random.Random(1)  # the same for all
     for number in range(KEYS):
-        key = key_of("s", "notes", b"learner-%06d" % number, "newest")
+        key = key_of("s", "notes", f"learner-{number:06d}", "newest")
         text = chance.randbytes(_TEXT_BYTES).hex().encode()
         yield number % partitions, key, b'{"number":%07d,"text":"%s"}' % (number, text)
