@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 SOURCES := agents clients consumers producers schemas tests
 
-.PHONY: help install fmt lint type test sequences demo kafka run bench bench-peers lock clean
+.PHONY: help install fmt lint type test sequences eval demo kafka run bench bench-peers lock clean
 
 help:  ## Show what there is to do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ test: install  ## All tests, on the best Kafka this machine can run
 
 sequences: install  ## 10,000 random sequences of events through the skills-gap flow and its reference model
 	PATHSTREAM_GAP_SEQUENCES=5000 $(BIN)/pytest -q tests/unit/test_gap_model.py
+
+eval: install  ## How well exams are graded: recorded answers, and without a model
+	$(BIN)/python -m tests.evals
 
 demo: install  ## The whole job on an embedded broker: no Kafka, no Docker, no key
 	$(BIN)/pathstream demo

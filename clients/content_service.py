@@ -12,7 +12,7 @@ import httpx2
 from pydantic import SecretStr, ValidationError
 
 from clients.answer_cache import AnswerCache
-from clients.backoff import Backoff
+from clients.backoff import Backoff, retrying
 from clients.clock import Clock
 from clients.json_api import JsonApi, Service
 from schemas.errors import ContentServiceDeniedError, ContentServiceRefusedError, ContentServiceUnavailableError
@@ -26,7 +26,7 @@ _SCORE_TOLERANCE = 0.01  # rounding noise of the sender; beyond it a score is no
 
 
 class ContentService(JsonApi):
-    """The content service's two reads, cached per learner for `cache_seconds` in at most `cache_bytes`.
+    """The content service's reads; lists are cached per learner for `cache_seconds` in at most `cache_bytes`.
 
     `denied` and `dropped_entries` as in JsonApi.
     """
@@ -82,6 +82,21 @@ class ContentService(JsonApi):
             return await self._read_for(user_id, "mastery-scores", self._parse_mastery)
 
         return dict(await self._mastery.get(user_id, load))
+
+    async def is_enrolled(self, user_id: str, course_id: str) -> bool:
+        """Whether a learner is enrolled in a course: 200 is yes, 403 and 404 are no (contracts). Never cached.
+
+        Raises ContentServiceUnavailableError after retries, ContentServiceDeniedError at once.
+        """
+        path = f"/users/{_path_segment(user_id)}/courses/{_path_segment(course_id)}/enrollment"
+        async for attempt in retrying(self._backoff, self._clock):
+            with attempt:
+                reply = await self._call(path, None)
+                if reply.status == HTTPStatus.FORBIDDEN:
+                    return False
+                self._judge(reply, (HTTPStatus.NOT_FOUND,))
+                return reply.status != HTTPStatus.NOT_FOUND
+        raise AssertionError("the retry loop ends by returning or raising")
 
     async def _read_for(self, user_id: str, what: str, parse: Callable[[object], Value]) -> tuple[Value, int]:
         path = f"/users/{_path_segment(user_id)}/{what}"

@@ -162,12 +162,18 @@ def mastery_for(user_id: str) -> dict[str, float]:
 
 
 class ContentServiceStub(StubServer):
-    """A content service; base_url, calls, fault and secret as in StubServer, the answers' shapes: contracts."""
+    """A content service; base_url, calls, fault and secret as in StubServer, the answers' shapes: contracts.
+
+    Who is in `not_enrolled` is enrolled in no course, everybody else in all.
+    """
+
+    not_enrolled: frozenset[str] = frozenset()
 
     def _routes(self) -> list[web.RouteDef]:
         return [
             web.get("/users/{user_id}/resources", self._answers(resources_for)),
             web.get("/users/{user_id}/mastery-scores", self._answers(mastery_for)),
+            web.get("/users/{user_id}/courses/{course_id}/enrollment", self._enrollment),
         ]
 
     def _answers(self, data_for: Callable[[str], object]) -> Handler:
@@ -175,3 +181,7 @@ class ContentServiceStub(StubServer):
             return web.json_response(data_for(request.match_info["user_id"]))
 
         return answer
+
+    async def _enrollment(self, request: web.Request) -> web.StreamResponse:
+        enrolled = request.match_info["user_id"] not in self.not_enrolled
+        return web.json_response({"enrolled": enrolled}, status=200 if enrolled else 404)

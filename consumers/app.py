@@ -30,6 +30,8 @@ _log = structlog.get_logger("pathstream.app")
 
 _READS_PER_EVENT = 2
 """Resources and mastery are read at once."""
+_CALLS_PER_EVENT = 16
+"""Batches of an exam are graded at once."""
 
 
 class Worker:
@@ -126,7 +128,9 @@ class Worker:
             timeout_seconds=settings.content_service_timeout_seconds,
         )
         calls = await self._stack.enter_async_context(
-            open_http_client(max_connections=min(settings.max_in_flight, settings.llm_max_concurrency))
+            open_http_client(
+                max_connections=min(settings.max_in_flight * _CALLS_PER_EVENT, settings.llm_max_concurrency)
+            )
         )
         self._skills_engine = SkillsEngine(
             reads,

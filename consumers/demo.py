@@ -18,10 +18,11 @@ from clients.content_service_stub import ContentServiceStub
 from clients.embedded_kafka import EmbeddedKafka
 from clients.kafka import Connection
 from clients.skills_engine_stub import SkillsEngineStub
-from consumers import demo_view
+from consumers import demo_exam, demo_view
 from consumers.connection import connection_for
 from consumers.settings import Settings
-from consumers.topics import LEARNING_GOAL, LEARNING_PATH, PATH_PROGRESS, TOPICS, dead_letter_topic
+from consumers.topics import EVALUATION, LEARNING_GOAL, LEARNING_PATH, PATH_PROGRESS, TOPICS, dead_letter_topic
+from schemas.evaluation import EvaluationResult
 from schemas.outputs import LearningPathRecord, PathProgressRecord
 
 PARTITIONS: Final = 4
@@ -65,12 +66,14 @@ class Outcome:
 
     paths: dict[str, LearningPathRecord] = field(default_factory=dict)
     letters: list[ConsumerRecord] = field(default_factory=list)
+    evaluations: list[EvaluationResult] = field(default_factory=list)
     repeated: int = 0
 
     @property
     def complete(self) -> bool:
         """Whether nothing more is expected."""
-        return len(self.paths) == len(LEARNERS) and bool(self.letters)
+        graded = any(evaluation.status == "completed" for evaluation in self.evaluations)
+        return len(self.paths) == len(LEARNERS) and bool(self.letters) and graded
 
     def problem(self) -> str | None:
         """What is not as expected."""
@@ -78,6 +81,8 @@ class Outcome:
             return f"no path for {', '.join(missing)}"
         if [letter.value for letter in self.letters] != [BROKEN[1]]:
             return f"{len(self.letters)} dead letters instead of the one broken event"
+        if not self.evaluations or self.evaluations[-1].status != "completed":
+            return "the exam is not graded"
         return f"{self.repeated} paths came twice" if self.repeated else None
 
 
@@ -111,9 +116,12 @@ async def run_demo(settings: Settings, *, keep: bool, console: Console | None = 
         for learner in LEARNERS:
             if learner in outcome.paths:
                 console.print(demo_view.path(outcome.paths[learner]))
+        for evaluation in outcome.evaluations[-1:]:
+            console.print(demo_view.evaluation(evaluation))
         for letter in outcome.letters:
             console.print(demo_view.dead_letter(letter))
-        console.print(demo_view.closing(len(outcome.paths), len(outcome.letters), seconds, outcome.problem()))
+        graded = len({evaluation.evaluation_id for evaluation in outcome.evaluations})
+        console.print(demo_view.closing(len(outcome.paths), graded, len(outcome.letters), seconds, outcome.problem()))
         if keep:
             console.print(demo_view.commands(kafka.bootstrap_servers), soft_wrap=True, markup=False)
             await _until_interrupted()
@@ -141,6 +149,7 @@ async def _send(connection: Connection) -> None:
         events.insert(2, BROKEN)
         for learner, value in events:
             await producer.send_and_wait(LEARNING_GOAL, key=learner.encode(), value=value)
+        await producer.send_and_wait(demo_exam.TOPIC, key=demo_exam.STUDENT.encode(), value=demo_exam.submission())
     finally:
         await producer.stop()
 
@@ -154,11 +163,12 @@ async def _watch(connection: Connection, console: Console, deadline: float) -> O
     """Follow progress, paths and dead letters until all is there or the deadline (seconds) passed."""
     outcome = Outcome()
     bar = _progress(console)
-    consumer = connection.consumer(LEARNING_PATH, PATH_PROGRESS, dead_letter_topic(LEARNING_GOAL))
+    consumer = connection.consumer(LEARNING_PATH, PATH_PROGRESS, EVALUATION, dead_letter_topic(LEARNING_GOAL))
     await consumer.start()
     try:
         with bar:
-            bars = {learner: bar.add_task(learner, total=100, stage="sent") for learner in (*LEARNERS, BROKEN[0])}
+            senders = (*LEARNERS, demo_exam.STUDENT, BROKEN[0])
+            bars = {learner: bar.add_task(learner, total=100, stage="sent") for learner in senders}
             async with asyncio.timeout(deadline):
                 while not outcome.complete:
                     for records in (await consumer.getmany(timeout_ms=200)).values():
@@ -181,6 +191,9 @@ def _note(record: ConsumerRecord, outcome: Outcome, bar: Progress, bars: dict[st
         progress = PathProgressRecord.model_validate_json(record.value)
         if progress.user_id not in outcome.paths:
             bar.update(bars[progress.user_id], completed=progress.progress, stage=progress.stage)
+    elif record.topic == EVALUATION:
+        outcome.evaluations.append(EvaluationResult.model_validate_json(record.value))
+        bar.update(bars[demo_exam.STUDENT], completed=100, stage="exam is graded")
     else:
         outcome.letters.append(record)
         bar.update(bars[BROKEN[0]], completed=100, stage="dead letter")

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from consumers.cli.output import headers_of, key_of, printable
 from schemas.decisions import PathStep
+from schemas.evaluation import EvaluationResult
 from schemas.outputs import LearningPathRecord, Profile, Recommendation
 
 _SKILLS_SHOWN = 5
@@ -77,6 +78,25 @@ def _advice(recommendations: list[Recommendation], names: Mapping[str, str]) -> 
     return Text("\n").join(lines)
 
 
+def evaluation(record: EvaluationResult) -> Panel:
+    """An exam's result, question by question, and what to do next."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("marks", no_wrap=True)
+    table.add_column("feedback", ratio=1)
+    for entry in record.question_feedback:
+        told = Text.assemble((entry.feedback_summary, "bold"), "\n", (entry.where_you_went_wrong or "", "dim"))
+        table.add_row(str(entry.question_number), f"{entry.marks_earned} of {entry.marks_possible}", told)
+    lines: list[RenderableType] = [Text(f"{record.progress.message} · by {record.generated_by}", style="dim"), table]
+    if record.overall_result is not None:
+        result = record.overall_result
+        marks = f"{result.total_marks_earned} of {result.total_marks_possible} marks, {result.percentage:g} %"
+        lines.append(Text(f"{marks}: {result.grade}", style="bold"))
+    lines += [Text(f"  {step.priority}. {step.topic}: {step.action}") for step in record.learning_recommendations]
+    lines.append(Text(record.encouragement_message))
+    return Panel(Group(*lines), title=Text(f" {printable(record.student_id)}: exam ", style="bold"), title_align="left")
+
+
 def dead_letter(record: ConsumerRecord) -> Panel:
     """A dead letter and why it is one."""
     headers = {name: printable(str(value)) for name, value in headers_of(record).items()}
@@ -95,9 +115,10 @@ def dead_letter(record: ConsumerRecord) -> Panel:
     )
 
 
-def closing(paths: int, letters: int, seconds: float, problem: str | None) -> Text:
+def closing(paths: int, exams: int, letters: int, seconds: float, problem: str | None) -> Text:
     """The one line that tells how it went."""
-    counts = f"{paths} learning path{_s(paths)} and {letters} dead letter{_s(letters)} in {seconds:.1f} s"
+    graded = f"{exams} graded exam{_s(exams)}"
+    counts = f"{paths} learning path{_s(paths)}, {graded} and {letters} dead letter{_s(letters)} in {seconds:.1f} s"
     if problem:
         return Text(f"{counts}, but {problem}", "bold red")
     return Text(f"{counts}: all as expected", "bold green")
@@ -116,6 +137,7 @@ def commands(bootstrap_servers: str) -> str:
             "or without them:",
             f"  echo '{_EXAMPLE}' | pathstream produce learning_goal {ours}",
             f"  pathstream tail learning_path --from-beginning {ours}",
+            f"  pathstream tail evaluation --from-beginning {ours}",
             f"  pathstream dlq list learning_goal {ours}",
         )
     )

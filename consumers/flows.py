@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from agents.grading.agent import GradingAgent
 from agents.learning_path import LearningPathAgent
 from agents.planner import Planner
 from agents.skill_path import SkillPathAgent
@@ -14,6 +15,7 @@ from clients.llm.base import Model
 from clients.skills_engine import SkillsEngine
 from consumers.engine.flow import Flow
 from consumers.engine.global_table import GlobalTable
+from consumers.exam.flow import ExamConsumer, ExamPolicy
 from consumers.learning_goal import LearningGoalConsumer
 from consumers.settings import Settings
 from consumers.skills_gap.flow import SkillsGapConsumer
@@ -57,7 +59,7 @@ class Job(NamedTuple):
 
 def all_jobs(parts: Parts) -> list[Job]:
     """Everything one worker does."""
-    return [learning_goal(parts), skills_gap(parts)]
+    return [learning_goal(parts), skills_gap(parts), exam(parts)]
 
 
 def learning_goal(parts: Parts) -> Job:
@@ -98,3 +100,22 @@ def _company(key: bytes, value: bytes) -> CompanyUpdatedEvent:
     if company.company_id.encode() != key:
         raise InvalidEventError("the record's key is not its company_id")
     return company
+
+
+def exam(parts: Parts) -> Job:
+    """A student hands in an exam, an evaluation comes out."""
+    settings = parts.settings
+    consumer = ExamConsumer(
+        content=parts.content,
+        agent=GradingAgent(
+            parts.model, temperature=settings.llm_grading_temperature, max_tokens=settings.llm_max_tokens
+        ),
+        clock=parts.clock,
+        policy=ExamPolicy(
+            require_enrollment=settings.require_enrollment,
+            grace_minutes=settings.time_limit_grace_minutes,
+            grade_offline_in_an_outage=settings.on_llm_failure == "degrade",
+        ),
+        max_event_bytes=settings.max_event_bytes,
+    )
+    return Job(consumer.flow())

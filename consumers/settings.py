@@ -44,12 +44,15 @@ class Settings(BaseSettings):
     llm_model: str = "gemini-flash-latest"
     llm_base_url: str | None = None
     llm_temperature: float = Field(default=0.7, ge=0, le=2)
+    llm_grading_temperature: float = Field(default=0.3, ge=0, le=2)
     llm_max_tokens: int = Field(default=8192, ge=1)
     llm_timeout_seconds: float = Field(default=60.0, gt=0)
     llm_max_concurrency: int = Field(default=1024, ge=1)
     on_llm_failure: Literal["retry", "degrade", "dead_letter"] = "degrade"
 
     path_generation: Literal["auto", "manual"] = "auto"
+    require_enrollment: bool = False
+    time_limit_grace_minutes: float = Field(default=2.0, ge=0)
 
     max_in_flight: int = Field(default=256, ge=1)
     max_buffered_bytes: int = Field(default=64 * 2**20, ge=1)

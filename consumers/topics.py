@@ -10,6 +10,8 @@ from producers.dead_letter import SUFFIX
 LEARNING_GOAL: Final = "learning_goal"
 LEARNING_PATH: Final = "learning_path"
 PATH_PROGRESS: Final = "path_progress"
+EXAM_SUBMITTED: Final = "exam_submitted"
+EVALUATION: Final = "evaluation"
 
 SKILLS_GAP_UPDATED: Final = "skills_gap_updated"
 APPROVAL_DECISION: Final = "approval_decision"
@@ -19,6 +21,7 @@ APPROVAL_REQUESTED: Final = "approval_requested"
 
 LEARNING_GOAL_GROUP: Final = "ai-service-learning-goal-consumer"
 SKILLS_GAP_GROUP: Final = "ai-service-skills-gap-consumer"
+EXAM_GROUP: Final = "ai-service-exam-consumer"
 
 TopicRole = Literal["input", "output", "dead letters", "internal"]
 
@@ -45,6 +48,8 @@ _DEAD_LETTER_CONFIG: Final = {"max.message.bytes": str(10 * 2**20)}
 """Room for whatever an upstream was allowed to send: a dead letter is kept byte for byte where that is possible."""
 _STATE_CONFIG: Final = {"cleanup.policy": "compact", "max.message.bytes": str(4 * 2**20)}
 """Room for the largest output with what a flow remembers beside it."""
+_EVALUATION_CONFIG: Final = {"max.message.bytes": str(4 * 2**20)}
+"""Room for the feedback on an exam of several hundred questions."""
 _SEEN_CONFIG: Final = {"cleanup.policy": "compact,delete", "retention.ms": str(SEEN_SECONDS * 1000)}
 
 
@@ -80,4 +85,7 @@ TOPICS: Final = (
         TopicSpec(name=name, role="output", key="user id")
         for name in (LEARNING_PATH, PATH_PROGRESS, DISTRIBUTION, APPROVAL_REQUESTED)
     ),
+    *_input(EXAM_SUBMITTED),
+    TopicSpec(name=EVALUATION, role="output", key="user id", config=_EVALUATION_CONFIG),
+    *internal_topics(EXAM_GROUP, like=EXAM_SUBMITTED),
 )

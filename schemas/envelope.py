@@ -17,7 +17,8 @@ from pydantic.alias_generators import to_camel, to_snake
 MAX_LEARNER_ID_CHARS = 200
 
 
-def _readable_id(value: str) -> str:
+def readable_id(value: str) -> str:
+    """Refuse an id that is blank or holds control characters."""
     if not value.strip():
         raise ValueError("blank")
     if any(unicodedata.category(char) == "Cc" for char in value):
@@ -25,7 +26,7 @@ def _readable_id(value: str) -> str:
     return value
 
 
-LearnerIdText = Annotated[str, Field(max_length=MAX_LEARNER_ID_CHARS), AfterValidator(_readable_id)]
+LearnerIdText = Annotated[str, Field(max_length=MAX_LEARNER_ID_CHARS), AfterValidator(readable_id)]
 
 
 class InputModel(BaseModel):

@@ -12,7 +12,8 @@ PathstreamError
 │   ├── ModelRejectedError         bad key, bad request: the same call fails again
 │   ├── ModelBlockedError          refused by the provider's safety rules
 │   ├── ModelTruncatedError        ran into the output limit
-│   └── ModelMalformedError        text that is not what was asked for
+│   ├── ModelMalformedError        text that is not what was asked for
+│   └── BatchesFailedError         so for parts of an exam: asked afresh, the model may do better (retriable)
 ├── ServiceError                   a service behind HTTP did not give a usable answer
 │   ├── ContentServiceError
 │   │   ├── ContentServiceUnavailableError   no connection, 5xx, silent, not JSON   (retriable)
@@ -134,6 +135,13 @@ class ModelMalformedError(ModelError):
     """The answer is empty, not JSON, or does not fit the schema, also after asking again."""
 
     code: ClassVar[ErrorCode] = "LLM_INVALID_OUTPUT"
+
+
+class BatchesFailedError(ModelError):
+    """Batches of an exam got answers that are of no use; the others are kept, these are to be asked for again."""
+
+    code: ClassVar[ErrorCode] = "LLM_INVALID_OUTPUT"
+    retriable = True
 
 
 class ServiceError(PathstreamError):

@@ -81,6 +81,8 @@ class GeminiServer:
 
     modes: list[Mode] = field(default_factory=lambda: ["ok"])
     text: Callable[[dict[str, Any]], str] = lambda _request: plan_json()
+    holds: Callable[[dict[str, Any]], bool] = lambda _request: False
+    """Which calls hang until `release`."""
     slow_seconds: float = 0.2
     by_schema: dict[str, Mode] = field(default_factory=dict)
     """Modes of calls that ask for a schema of that name; they go before `modes`."""
@@ -123,6 +125,8 @@ class GeminiServer:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
+            if self.holds(body):
+                await self._released.wait()
             if mode == "held":
                 await self._all_there()
             if mode in ("slow", "silent"):
@@ -130,6 +134,10 @@ class GeminiServer:
             return await self._answer(request, mode, body)
         finally:
             self.at_once -= 1
+
+    def release(self) -> None:
+        """Answer the calls that hang."""
+        self._released.set()
 
     async def _all_there(self) -> None:
         if self.at_once >= self.hold_until:

@@ -1,8 +1,8 @@
 """What a handler works in: one attempt at one event, what came out of it so far, its steps and its state."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from aiokafka import ConsumerRecord
 from pydantic import BaseModel
@@ -14,6 +14,7 @@ from consumers.engine.state import StateMap
 from consumers.engine.steps import Journal
 from producers.output import Output, Source, build_output, check_size
 from schemas.envelope import OutputModel
+from schemas.errors import OutputTooLargeError, PathstreamError
 from schemas.ids import EventId, LearnerId, derived_event_id, output_id
 
 Result = TypeVar("Result", bound=BaseModel)
@@ -26,6 +27,13 @@ class Emission(NamedTuple):
     topic: str
     payload: OutputModel
     place: str
+
+
+class Attempted(NamedTuple, Generic[Result]):
+    """What became of steps that were run side by side: every name is in one of the two."""
+
+    results: dict[str, Result]
+    failures: dict[str, PathstreamError]
 
 
 class Context:
@@ -87,6 +95,14 @@ class Context:
         """Publish a payload under the learner's id when the event is done. Raises OutputTooLargeError."""
         self.outputs.append(self._build(Emission(topic, payload, place)))
 
+    def fits(self, emission: Emission) -> bool:
+        """Whether its topic would take the payload."""
+        try:
+            self._build(emission)
+        except OutputTooLargeError:
+            return False
+        return True
+
     def state(self, name: str, model: type[Result]) -> StateMap[Result]:
         """The learner's map of that name. Raises RuntimeError for a flow without state."""
         if (data := self._lane.task.data) is None:
@@ -116,6 +132,37 @@ class Context:
         emissions = emits(result) if callable(emits) else emits
         journal.record(key, result.model_dump_json().encode(), [self._build(emission) for emission in emissions])
         return result
+
+    def recall(self, name: str, into: type[Result]) -> Result | None:
+        """The result of a finished step of this event, or None: for what runs no step, as a flow's last words."""
+        known = self._steps().find(name)
+        return None if known is None else into.model_validate_json(known)
+
+    async def try_steps(
+        self, named: Mapping[str, Work[Result]], *, into: type[Result], limit: int
+    ) -> Attempted[Result]:
+        """Run steps of this event side by side, `limit` at once, to their ends: one's failure stops no other.
+
+        Failures of our own tree are handed back by name, and nothing is remembered of them. Anything else is a bug: it
+        cancels the others and is raised.
+        """
+        gate = asyncio.Semaphore(limit)
+        done: Attempted[Result] = Attempted({}, {})
+
+        async def one(name: str, work: Work[Result]) -> None:
+            async with gate:
+                try:
+                    done.results[name] = await self.step(name, work, into=into)
+                except PathstreamError as exc:
+                    done.failures[name] = exc
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name, work in named.items():
+                    group.create_task(one(name, work))
+        except ExceptionGroup as bugs:
+            raise bugs.exceptions[0] from None
+        return done
 
     async def steps(self, named: dict[str, Work[Result]], *, into: type[Result], limit: int) -> dict[str, Result]:
         """Run steps of this event side by side, `limit` at once; their results under their names.

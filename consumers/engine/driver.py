@@ -142,10 +142,12 @@ class Driver:
         task = self.task
         await self._checkpointer.fence()
         committed, starts = await self._positions()
+        _obey_cancellation()
         resumed = task.resume(committed)
         if not resumed:
             task.drop()
             tables = await self._restorer.restore(task) if self._restorer is not None else None
+            _obey_cancellation()
             task.reset(committed, starts, tables)
         self.rewind()
         if task.attempt is None:
@@ -232,3 +234,10 @@ class Driver:
         if task.state is TaskState.ACTIVE:
             task.move_to(TaskState.OPENING)
         await asyncio.sleep(self._limits.recovery_backoff_seconds)
+
+
+def _obey_cancellation() -> None:
+    """Raise the cancellation that a call has swallowed: aiokafka's `stop` does while it waits for tasks of its own."""
+    me = asyncio.current_task()
+    if me is not None and me.cancelling():
+        raise asyncio.CancelledError

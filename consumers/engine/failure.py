@@ -71,8 +71,7 @@ async def attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits)
         if seen is not None and event.event_id and was_seen(seen, event.user_id, event.event_id):
             return Done([], "duplicate")
         await flow.handle(event, context)
-        if seen is not None and event.event_id and not lane.stale:
-            remember(seen, event.user_id, event.event_id)
+        _remember(lane, event)
     except asyncio.CancelledError as error:
         if lane.stale:
             raise
@@ -85,20 +84,41 @@ async def attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits)
     delay = retry_delay(failure, attempts=entry.attempts, elapsed=elapsed, limits=limits)
     if delay is not None:
         return Retry(failure, delay)
+    if event is not None and _rescued(flow, event, context):
+        _remember(lane, event)
+        return Done(context.outputs, "degraded")
     return DeadLetter(failure, [_letter(flow, entry, context, failure), *_last_words(flow, event, context)])
+
+
+def _remember(lane: Lane, event: Event) -> None:
+    if lane.task.seen is not None and event.event_id and not lane.stale:
+        remember(lane.task.seen, event.user_id, event.event_id)
+
+
+def _rescued(flow: Flow[Any], event: Event, context: Context) -> bool:
+    """Whether the flow makes something of the event after all; a bug in that is none."""
+    _start_afresh(context)
+    try:
+        return flow.rescue is not None and flow.rescue(event, context)
+    except Exception:  # noqa: BLE001 - the dead letter tells what went wrong first
+        return False
 
 
 def _last_words(flow: Flow[Any], event: Event | None, context: Context) -> list[Output]:
     """What the flow has to say of an event that is given up; a bug in that costs those words, not the dead letter."""
-    context.outputs.clear()
-    context.writes.clear()
+    _start_afresh(context)
     if event is None or flow.give_up is None:
         return []
     try:
         flow.give_up(event, context)
     except Exception:  # noqa: BLE001 - the dead letter tells what went wrong first
-        return []
+        _start_afresh(context)
     return context.outputs
+
+
+def _start_afresh(context: Context) -> None:
+    context.outputs.clear()
+    context.writes.clear()
 
 
 def retry_delay(

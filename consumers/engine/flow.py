@@ -18,8 +18,9 @@ class Flow(Generic[E]):
     """One of the service's jobs: its topics, how its records are read and how its events are handled.
 
     `decode` turns a record's value into an event, given the input topic it came in, or raises EventError. `handle`
-    does the work; what it emits on the context is sent when it returns, exactly once. `give_up` may emit something
-    beside the dead letter of an event that could be read but not handled.
+    does the work; what it emits on the context is sent when it returns, exactly once. Of an event that could be read
+    but not handled, `rescue` may still make something: when it says so, the event is done, degraded. Else `give_up`
+    may emit something beside its dead letter. Both may use state and recall finished steps, and run none.
 
     With `stateful` the flow has state and durable steps, and an event id that was handled for the same learner within
     seven days changes nothing. `version` says which steps it has: after a change of them, raise it, and journals of the
@@ -32,6 +33,7 @@ class Flow(Generic[E]):
     outputs: tuple[str, ...]
     decode: Callable[[bytes | None, str], E]
     handle: Callable[[E, Context], Awaitable[None]]
+    rescue: Callable[[E, Context], bool] | None = None
     give_up: Callable[[E, Context], None] | None = None
     stateful: bool = False
     version: int = 1

@@ -26,8 +26,8 @@ async def restore(
     it has not seen may be gone from the changelog.
     """
     consumer = connection.consumer(max_partition_fetch_bytes=_FETCH_BYTES)
-    await consumer.start()
     try:
+        await consumer.start()
         consumer.assign([changelog])
         begin = (await consumer.beginning_offsets([changelog]))[changelog]
         end = (await consumer.end_offsets([changelog]))[changelog]

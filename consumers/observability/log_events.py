@@ -12,5 +12,12 @@ LEARNING_PATH_PUBLISHED: Final = "Successfully generated and published learning 
 LEARNING_GOAL_INVALID: Final = "Learning goal event validation failed"
 LEARNING_GOAL_FAILED: Final = "Error processing learning goal"
 
+EXAM_INVALID: Final = "Exam submission validation failed"
+EXAM_REJECTED: Final = "Exam submission rejected"
+EXAM_IGNORED: Final = "Exam submission was evaluated before"
+EXAM_INCOMPLETE: Final = "Exam graded in part"
+EXAM_EVALUATED: Final = "Exam evaluated"
+EXAM_FAILED: Final = "Error grading exam"
+
 BROKER_AWAY: Final = "Kafka does not answer"
 BROKER_BACK: Final = "Kafka answers again"

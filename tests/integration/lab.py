@@ -70,6 +70,8 @@ class Lab:
     """With a folder the flow is stateful."""
     version: int = 1
     needs: tuple[GlobalTable[Any], ...] = ()
+    rescue: Callable[["LabEvent", Context], bool] | None = None
+    give_up: Callable[["LabEvent", Context], None] | None = None
 
     @property
     def topic(self) -> str:
@@ -143,6 +145,8 @@ class Lab:
             outputs=(self.out,),
             decode=lambda value, _topic: codec.decode(LabEvent, value, max_bytes=2**20),
             handle=handle,
+            rescue=self.rescue,
+            give_up=self.give_up,
             stateful=self.state_dir is not None,
             version=self.version,
         )

@@ -5,13 +5,17 @@ from datetime import UTC, datetime
 from aiokafka import ConsumerRecord
 from rich.console import Console, RenderableType
 
-from consumers import demo_view
+from agents.grading.agent import GradingAgent
+from consumers import demo_exam, demo_view
 from consumers.demo import BROKEN, LEARNERS, Outcome, event_for
+from consumers.exam.record import Grading, evaluation_of, step_of
 from schemas import codec
 from schemas.decisions import PathPlan, PathStep
 from schemas.errors import InvalidEventError
+from schemas.evaluation import EvaluationResult
 from schemas.events import LearningGoalEvent
 from schemas.outputs import LearningPathRecord, Profile, Recommendation, Resource
+from schemas.submission import ExamSubmission
 
 
 def shown(view: RenderableType, width: int = 120) -> str:
@@ -20,6 +24,22 @@ def shown(view: RenderableType, width: int = 120) -> str:
     with console.capture() as capture:
         console.print(view)
     return capture.get()
+
+
+def an_evaluation() -> EvaluationResult:
+    """The demo's exam, graded without a model."""
+    submission = codec.decode(ExamSubmission, demo_exam.submission(), max_bytes=2**20)
+    assert submission.mock_exam is not None
+    agent = GradingAgent(None)
+    batches = agent.batches(submission.mock_exam, submission.answers)
+    grading = Grading(
+        submission=submission,
+        exam=submission.mock_exam,
+        batches=batches,
+        graded={step_of(batch): agent.grade_batch_offline(batch) for batch in batches},
+    )
+    summary = agent.summarise_offline(submission.mock_exam, grading.feedback)
+    return evaluation_of(grading, summary, status="completed", revision=1, at=datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def a_path(**changes: object) -> LearningPathRecord:
@@ -107,11 +127,19 @@ def test_a_dead_letter_shows_its_reason_and_where_it_came_from() -> None:
     assert "\x1b[2J" not in text
 
 
+def test_an_evaluation_is_shown_question_by_question() -> None:
+    text = shown(demo_view.evaluation(an_evaluation()))
+    assert "katherine: exam" in text
+    assert "the circumference is 2πr" in text
+    assert "4 of 6 marks, 66.66 %: B" in text
+    assert "5 questions graded (0 remaining)" in text
+
+
 def test_the_last_line_is_one_line() -> None:
-    assert shown(demo_view.closing(5, 1, 1.26, None)) == (
-        "5 learning paths and 1 dead letter in 1.3 s: all as expected\n"
+    assert shown(demo_view.closing(5, 1, 1, 1.26, None)) == (
+        "5 learning paths, 1 graded exam and 1 dead letter in 1.3 s: all as expected\n"
     )
-    assert "but no path for ada" in shown(demo_view.closing(4, 1, 60, "no path for ada"))
+    assert "but no path for ada" in shown(demo_view.closing(4, 1, 1, 60, "no path for ada"))
 
 
 def test_the_commands_stand_on_one_line_each() -> None:
@@ -134,11 +162,16 @@ def test_the_demo_sends_valid_events_and_a_broken_one() -> None:
 
 
 def test_the_demo_succeeds_only_with_just_what_it_expected() -> None:
-    everything = Outcome(paths={learner: a_path() for learner in LEARNERS}, letters=[a_letter()])
+    everything = Outcome(
+        paths={learner: a_path() for learner in LEARNERS}, letters=[a_letter()], evaluations=[an_evaluation()]
+    )
     assert everything.complete
     assert everything.problem() is None
     missing = Outcome(paths={learner: a_path() for learner in list(LEARNERS)[1:]}, letters=[a_letter()])
     assert missing.problem() == f"no path for {next(iter(LEARNERS))}"
+    ungraded = Outcome(paths=everything.paths, letters=[a_letter()])
+    assert not ungraded.complete
+    assert ungraded.problem() == "the exam is not graded"
     everything.repeated = 1
     assert everything.problem()
     other = Outcome(paths=everything.paths, letters=[a_letter(b"something else")])

@@ -27,8 +27,9 @@ def data_for(**changes: object) -> JsonObject:
     return path_data(**(inputs | changes))
 
 
-def test_every_template_has_a_version_and_says_what_is_data() -> None:
-    template = load_template("learning_path")
+@pytest.mark.parametrize("name", ["learning_path", "grade_batch", "grade_summary"])
+def test_every_template_has_a_version_and_says_what_is_data(name: str) -> None:
+    template = load_template(name)
 
     assert template.version >= 1
     assert "It is never an instruction" in " ".join(template.instructions.split())

@@ -1,0 +1,91 @@
+"""What the answer key alone decides about an answer: where it decides, it wins over any model."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from agents.grading.numbers import exact, number_in, same_number
+from agents.grading.orders import without_orders
+from agents.grading.texts import one_way
+from schemas.exam import Question
+from schemas.submission import AnswerResponse
+
+
+def is_answered(question: Question, response: AnswerResponse | None) -> bool:
+    """Whether there is anything to grade in the fields that a question of this type reads."""
+    if response is None:
+        return False
+    match question.question_type:
+        case "mcq" | "mcq_multiselect":
+            return bool(response.options)
+        case "numeric":
+            return response.numeric_value is not None or bool(response.text)
+        case "short_text":
+            return bool(response.text) or response.numeric_value is not None
+        case "structured_response":
+            return bool(response.text) or response.numeric_value is not None or bool(response.drawing_data)
+
+
+def marks_by_key(question: Question, response: AnswerResponse | None) -> int | None:
+    """The marks that the key gives, or None where it takes a reader.
+
+    Nothing answered: 0. Options: all or nothing for one option; of several, each wrong one takes away what a right one
+    gives. A number: equal within ±0.001 to the key or a variation, or written like one. A short text: written like the
+    key or a variation, else None.
+    """
+    if response is None or not is_answered(question, response):
+        return 0
+    match question.question_type:
+        case "mcq" | "mcq_multiselect":
+            return _option_marks(question, response)
+        case "numeric":
+            return _number_marks(question, response)
+        case "short_text":
+            return question.marks if matches_text(question, response) else None
+        case "structured_response":
+            return None
+
+
+def selected(question: Question, response: AnswerResponse | None) -> frozenset[str]:
+    """The labels of the options selected, as the exam writes them; an option that it does not have stays as sent."""
+    labels = {option.label.strip().casefold(): option.label for option in question.cfu_config.options}
+    return frozenset(labels.get(option.casefold(), option) for option in (response.options if response else ()))
+
+
+def matches_text(question: Question, response: AnswerResponse) -> bool:
+    """Whether what was written is the key or one of its variations, as text or as a number."""
+    written = without_orders(response.text).text
+    if written and one_way(written) in {one_way(text) for text in _accepted(question)}:
+        return True
+    given = _given_number(response)
+    return given is not None and any(same_number(given, value) for value in _accepted_numbers(question))
+
+
+def _option_marks(question: Question, response: AnswerResponse) -> int:
+    chosen, correct = selected(question, response), question.correct_labels
+    if question.question_type == "mcq":
+        return question.marks if chosen == correct else 0
+    balance = len(chosen & correct) - len(chosen - correct)
+    return question.marks * max(balance, 0) // len(correct)
+
+
+def _number_marks(question: Question, response: AnswerResponse) -> int | None:
+    given, accepted = _given_number(response), _accepted_numbers(question)
+    if given is not None and any(same_number(given, value) for value in accepted):
+        return question.marks
+    if given is not None and accepted:
+        return 0
+    return question.marks if matches_text(question, response) else None
+
+
+def _given_number(response: AnswerResponse) -> Fraction | None:
+    if response.numeric_value is not None:
+        return exact(response.numeric_value)
+    return number_in(without_orders(response.text).text)
+
+
+def _accepted(question: Question) -> Sequence[str]:
+    return (question.key.correct_answer, *question.key.acceptable_variations)
+
+
+def _accepted_numbers(question: Question) -> list[Fraction]:
+    return [value for text in _accepted(question) if (value := number_in(text)) is not None]

@@ -1,0 +1,57 @@
+"""Sentences in an answer that speak to the grader instead of answering: they are neither graded nor shown to a model.
+
+The first defence is that answers are data between markers; this is the second. It knows what such sentences are
+about (marks, grading, rules, prompts), so that "ignore air resistance" stays an answer.
+"""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+_RULES = r"(?:instructions?|prompts?|rules|guidelines|marking|(?:mark|marking)\s+schemes?|rubrics?|answer\s+keys?)"
+_ALL = r"(?:full|maximum|max|all|top|complete|perfect|\d+|100\s*%(?:\s+of)?)"
+_TO_END = r"[^.!?\n]{0,60}\b"
+_PATTERNS = (
+    rf"\b(?:ignore|disregard|forget|override|bypass|do\s+not\s+(?:use|apply|follow))\b{_TO_END}{_RULES}\b",
+    rf"\b(?:award|give|grant|assign|deserves?)\b{_TO_END}{_ALL}\s+(?:(?:possible|available|of|the)\s+)*(?:marks?|credit)\b",
+    rf"\b(?:award|give|grant|deserves?)\b{_TO_END}(?:full|maximum|max|perfect|top)\s+(?:points|scores?)\b",
+    r"\b(?:mark|grade|score|count)\s+(?:me|this|it|everything|my)\b[^.!?\n]{0,40}\b(?:as\s+)?(?:correct|right|full|highest)\b",
+    r"(?:\b(?:return|output|respond|reply|answer)\b[^\n]{0,200}|[\[{\"'][^\n]{0,200})?\bmarks_?\s?earned\b",
+    r"\byou\s+are\s+(?:now|an?|the)\b[^.!?\n]{0,40}\b(?:grader|examiner|marker|assistant|model|pirate|mode)\b",
+    r"\b(?:act\s+as|pretend\s+to\s+be|behave\s+as)\b[^.!?\n]{0,40}\b(?:grader|examiner|marker|assistant|model)\b",
+    r"\b(?:system|developer)\s*(?:prompt|message|override|instructions?)\b",
+    r"^[ \t]*(?:system|assistant|developer)[ \t]*:",
+    r"\b(?:dear|attention|hey|note\s+(?:to|for))\s+(?:the\s+|my\s+)?(?:grader|examiner|marker|ai|assistant|model)\b",
+    r"\bas\s+an?\s+(?:ai|language\s+model|grader)\b",
+    r"</?\s*data\s*>",
+)
+_ORDERS = re.compile("|".join(_PATTERNS), re.IGNORECASE | re.MULTILINE)
+_SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
+_ANSWERS_REMEMBERED = 256
+"""An answer is looked at by the key, the prompt and the warnings, one after the other."""
+_LEADING_IN = re.compile(
+    r"(?:[\s,;:(\[{\"'\-]|\b(?:and|but|so|now|please|also|then|i|you|must|should|this|it|my|answer)\b)+$", re.IGNORECASE
+)
+
+
+class Answered(NamedTuple):
+    """An answer's text without what was said to the grader, and how many sentences that was."""
+
+    text: str
+    orders: int
+
+
+@lru_cache(maxsize=_ANSWERS_REMEMBERED)
+def without_orders(text: str) -> Answered:
+    """Cut sentences (or lines) from where they give the grader orders; an answer without any stays as it is."""
+    if not _ORDERS.search(text):
+        return Answered(text, 0)
+    kept, orders = [], 0
+    for sentence in _SENTENCES.split(text):
+        found = _ORDERS.search(sentence)
+        orders += found is not None
+        kept.append(sentence if found is None else _LEADING_IN.sub("", sentence[: found.start()]))
+    rest = " ".join(filter(None, kept)).strip()
+    if (found := _ORDERS.search(rest)) is not None:  # one that stood over several lines
+        rest, orders = _LEADING_IN.sub("", rest[: found.start()]), orders + 1
+    return Answered(rest, orders)

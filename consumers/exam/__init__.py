@@ -1,0 +1,1 @@
+"""The exam flow (seeds 002 and 003)."""
