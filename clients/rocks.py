@@ -3,12 +3,12 @@
 import shutil
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from rocksdict import (
-    AccessType,
     BlockBasedOptions,
     Cache,
     DBCompressionType,
@@ -26,6 +26,7 @@ _POSITION_FORMAT = struct.Struct(">qq")
 _BLOOM_BITS_PER_KEY = 10
 _WRITE_BUFFER_BYTES = 8 * 2**20
 _BACKGROUND_JOBS = 2
+_LOOKED_AT_PER_CHANGE = 2
 
 
 class Memory:
@@ -47,20 +48,24 @@ class RocksStore:
     """One store in a folder of its own.
 
     `position` is the changelog offset from which a restore reads on and `written_at` the time (seconds since 1970) of
-    the newest write; both are written with the data, so they never disagree with it. With `keep_seconds`, entries
-    that are older disappear some time later.
+    the newest write; both are written with the data, so they never disagree with it.
+
+    With `expired`, which is given values, entries that it says so of disappear some time later: every write looks at a
+    few, going round and round. RocksDB's own TTL is of no use here: a store that is opened again through rocksdict has
+    a TTL that overflows (RocksDB #11256), and its next compaction drops every entry.
     """
 
-    def __init__(self, folder: Path, memory: Memory, *, keep_seconds: int | None = None) -> None:
+    def __init__(self, folder: Path, memory: Memory, *, expired: Callable[[bytes], bool] | None = None) -> None:
         """Open or create; raises StoreError."""
+        self._expired = expired
+        self._looked_at = b""
         self._folder = folder
         self._unlogged = WriteOptions()
         # A crash loses the newest writes and their position alike. (The stubs take the property for a method.)
         self._unlogged.disable_wal = True  # type: ignore[method-assign,assignment]
-        access = AccessType.read_write() if keep_seconds is None else AccessType.with_ttl(keep_seconds)
         with self._translated():
             folder.mkdir(parents=True, exist_ok=True)
-            self._db = Rdict(str(folder), _options(memory), access_type=access)
+            self._db = Rdict(str(folder), _options(memory))
             position = self._db.get(_POSITION)
         self.position, self.written_at = _POSITION_FORMAT.unpack(position) if position else (0, 0)
 
@@ -81,8 +86,23 @@ class RocksStore:
                 batch.put(key, value)
         batch.put(_POSITION, _POSITION_FORMAT.pack(position, written_at))
         with self._translated():
+            for key in self._find_expired(changes):
+                batch.delete(key)
             self._db.write(batch, self._unlogged)
         self.position, self.written_at = position, written_at
+
+    def _find_expired(self, changes: Mapping[bytes, bytes | None]) -> Iterator[bytes]:
+        """The expired keys among the next few."""
+        if self._expired is None:
+            return
+        count, looked_at = _LOOKED_AT_PER_CHANGE * len(changes), b""
+        for key, value in islice(self._db.items(from_key=self._looked_at or None), count):
+            if not isinstance(key, bytes):
+                return
+            looked_at = key + b"\x00"
+            if key != _POSITION and key not in changes and self._expired(value):
+                yield key
+        self._looked_at = looked_at
 
     def keys(self, prefix: bytes) -> Iterator[bytes]:
         """The keys that begin with a prefix, in order."""

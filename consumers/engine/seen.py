@@ -12,7 +12,12 @@ _TIME_BYTES = 8
 def was_seen(seen: Table, learner: str, event_id: str) -> bool:
     """Whether the event was handled within the last seven days."""
     value = seen.get(key_of(learner, event_id))
-    return value is not None and time.time() - int.from_bytes(value, "big") < SEEN_SECONDS
+    return value is not None and not is_old(value)
+
+
+def is_old(value: bytes) -> bool:
+    """Whether an event was handled longer than seven days ago, by the value that is kept of it."""
+    return time.time() - int.from_bytes(value, "big") >= SEEN_SECONDS
 
 
 def remember(seen: Table, learner: str, event_id: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from clients.rocks import Memory, RocksStore
-from consumers.engine.names import SEEN_SECONDS
+from consumers.engine.seen import is_old
 from schemas.errors import StoreError
 
 MOST_WORKERS = 1_000
@@ -66,7 +66,7 @@ class Stores:
         folder = self._task(group_id, partition)
         state = RocksStore(folder / "state", self._memory)
         try:
-            return TaskStores(state, RocksStore(folder / "seen", self._memory, keep_seconds=SEEN_SECONDS))
+            return TaskStores(state, RocksStore(folder / "seen", self._memory, expired=is_old))
         except StoreError:
             state.close()
             raise
