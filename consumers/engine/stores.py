@@ -29,9 +29,14 @@ class TaskStores(NamedTuple):
     seen: RocksStore
 
     def close(self) -> None:
-        """Write what is in memory and close."""
-        self.state.close()
-        self.seen.close()
+        """Write what is in memory and close: the second one also when the first one fails, as on a full disk.
+
+        Raises StoreError. A store that stays open could not be opened again while this process lives.
+        """
+        try:
+            self.state.close()
+        finally:
+            self.seen.close()
 
 
 class Stores:

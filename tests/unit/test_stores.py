@@ -1,0 +1,24 @@
+"""A worker's stores: what happens to them when the disk plays false."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from clients.rocks import Memory
+from consumers.engine.stores import Stores
+from schemas.errors import StoreError
+
+
+def test_a_task_whose_state_cannot_be_written_at_the_end_can_be_opened_again(tmp_path: Path) -> None:
+    memory = Memory(cache_bytes=2**24, write_buffer_bytes=2**23)
+    with Stores.locked(tmp_path, memory) as stores:
+        opened = stores.open("group", 3)
+        opened.state.apply({b"a": b"1"}, position=1)
+        opened.seen.apply({b"b": b"2"}, position=1)
+        shutil.rmtree(tmp_path / "0/group/3/state")  # what is in memory has nowhere to go
+        with pytest.raises(StoreError):
+            opened.close()
+        again = stores.open("group", 3)
+        assert (again.state.position, again.seen.get(b"b")) == (0, b"2")
+        again.close()
