@@ -28,8 +28,8 @@ class Result(NamedTuple):
 
     event: EventName
     partition: int
-    count: int
-    hash: str
+    tally: tuple[int, str]
+    """How many events of the learner there were by then, and their chained hash."""
     receipts: Mapping[str, int]
     """The paid calls that the event used, by step."""
 
@@ -61,8 +61,8 @@ def check_results(events: Sequence[PlannedEvent], results: Sequence[Result]) -> 
         learner, n = result.event
         count, before = tallies[learner]
         tallies[learner] = now = (count + 1, chain(before, n))
-        if (result.count, result.hash) != now:
-            yield Complaint("state_wrong", f"{result.event} says {(result.count, result.hash)}, the model {now}")
+        if result.tally != now:
+            yield Complaint("state_wrong", f"{result.event} says {result.tally}, the model {now}")
         if partitions.setdefault(learner, result.partition) != result.partition:
             yield Complaint("out_of_order", f"{learner} came out in partition {result.partition} and another one")
 

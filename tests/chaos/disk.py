@@ -29,10 +29,10 @@ class Disk(Protocol):
     def wipe(self) -> None:
         """Remove everything."""
 
-    def fill(self, pid: int) -> None:
+    def fill(self, pid: int, /) -> None:
         """Let the process write nothing any more."""
 
-    def free(self, pid: int) -> None:
+    def free(self, pid: int, /) -> None:
         """Let it write again."""
 
 
@@ -53,7 +53,7 @@ class SmallDisk:
         for entry in self._inside.iterdir():
             shutil.rmtree(entry)
 
-    def fill(self, pid: int) -> None:
+    def fill(self, _pid: int) -> None:
         block = _BLOCK
         with self._ballast.open("wb", buffering=0) as ballast:
             while block:
@@ -62,7 +62,7 @@ class SmallDisk:
                 except OSError:
                     block = block[: len(block) // 2]
 
-    def free(self, pid: int) -> None:
+    def free(self, _pid: int) -> None:
         self._ballast.unlink()
 
 

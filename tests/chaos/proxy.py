@@ -5,6 +5,8 @@ All links run in one thread of their own, so that nothing else delays what they 
 
 import asyncio
 import contextlib
+import socket
+import struct
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
@@ -60,7 +62,7 @@ class Link:
                     await self._carry(reader, writer)
         finally:
             self._carrying.discard(me)
-            writer.transport.abort()
+            _reset(writer)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry both directions until one of them ends and all it had to say has arrived."""
@@ -74,7 +76,7 @@ class Link:
             for way in (*giving, *taking):
                 way.cancel()
             await asyncio.gather(*giving, *taking, return_exceptions=True)
-            to_broker.transport.abort()
+            _reset(to_broker)
 
     async def _take(self, reader: asyncio.StreamReader, on_the_way: asyncio.Queue[Item]) -> None:
         data = b"?"
@@ -95,9 +97,18 @@ class Link:
             await self._flowing.wait()
             if not data:
                 writer.close()
+                await writer.wait_closed()
                 return
             writer.write(data)
             await writer.drain()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """End a connection, with a reset if it has not been closed."""
+    if not writer.is_closing():
+        no_goodbye = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_goodbye)
+    writer.transport.abort()
 
 
 @contextlib.contextmanager

@@ -8,7 +8,8 @@ A fault's span begins the moment before it strikes and ends when the group is wh
 processes are members, the group is stable, all of them say they are ready, and an output has come since. Its victims
 are the processes it strikes, each incarnation by its own name. What it explains is no more than this: of the earlier
 call and its repeat, at least one was made by a victim within [begin - SAFE_SECONDS, end], and the repeat began after
-the fault. (The repeat is the victim's when a frozen worker wakes up and does not know yet that its task has gone.)
+the fault. The repeat may be the victim's only when another process made the earlier call after the fault had begun:
+a frozen worker has woken up and does not know yet that its task has gone.
 Faults in good order (SIGTERM, a worker joins or leaves) have no victims: they explain nothing.
 """
 
@@ -20,8 +21,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 COMMIT_INTERVAL_SECONDS = 0.1
-COMMIT_SECONDS = 0.15
-"""What a commit itself takes on a busy machine of two cores."""
+COMMIT_SECONDS = 0.25
+"""A result waits for the commit before its own to end, then for its own: what the two take on two busy cores."""
 SAFE_SECONDS = COMMIT_INTERVAL_SECONDS + COMMIT_SECONDS
 
 
@@ -58,6 +59,11 @@ class Repeat(NamedTuple):
     later: Call
     fault: Span | None
 
+    @property
+    def age(self) -> float:
+        """How long before its fault the earlier call had ended, in seconds; 0.0 for one that was in flight."""
+        return max(0.0, self.fault.begin - self.earlier.ended) if self.fault is not None else 0.0
+
 
 def find_repeats(calls: Iterable[Call], spans: Sequence[Span]) -> Iterator[Repeat]:
     """All calls but the first one of each step of each event, in the order in which the ledger saw them."""
@@ -72,6 +78,7 @@ def find_repeats(calls: Iterable[Call], spans: Sequence[Span]) -> Iterator[Repea
 def _explanation(earlier: Call, later: Call, spans: Sequence[Span]) -> Span | None:
     """The last fault that explains the repeat."""
     for span in reversed(spans):
-        if later.begun >= span.begin and (span.holds(earlier) or span.holds(later)):
+        woke_up = span.holds(later) and earlier.begun >= span.begin and earlier.worker != later.worker
+        if later.begun >= span.begin and (span.holds(earlier) or woke_up):
             return span
     return None

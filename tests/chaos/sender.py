@@ -49,9 +49,9 @@ class Sender:
         self._thread.join()
 
     @property
-    def done(self) -> bool:
-        """Whether everything has been sent."""
-        return not self._thread.is_alive() and self.sent == len(self._events)
+    def ended(self) -> bool:
+        """Whether nothing more will be sent: all of it has been, unless there is a `problem`."""
+        return not self._thread.is_alive()
 
     def _send(self) -> None:
         due = 0.0

@@ -35,7 +35,7 @@ class PaidService:
 
     def calls(self) -> list[Call]:
         """All calls so far."""
-        with urllib.request.urlopen(f"{self._url}/calls", timeout=_ASK_SECONDS) as answer:
+        with urllib.request.urlopen(f"{self._url}/calls", timeout=_ASK_SECONDS) as answer:  # noqa: S310 - our own
             return [Call(*call) for call in json.load(answer)]
 
 
@@ -71,12 +71,14 @@ def stage(folder: Path, timing: Timing, paid: PaidService, say: Callable[[str], 
             "CHAOS_LEDGER": paid.call_url,
             "CHAOS_LIMITS": json.dumps(dict(timing.limits)),
             "COMMIT_INTERVAL_MS": str(int(COMMIT_INTERVAL_SECONDS * 1000)),
-            "MAX_IN_FLIGHT": "64",
+            "MAX_IN_FLIGHT": "12",
             "LOG_LEVEL": "WARNING",
             "STATE_WRITE_BUFFER_BYTES": str(2**20),
         }
         workers = [
-            Worker(n, link, stack.enter_context(mounted(folder / f"w{n}")), folder, settings | {"HTTP_PORT": str(ports[n])})
+            Worker(
+                n, link, stack.enter_context(mounted(folder / f"w{n}")), folder, settings | {"HTTP_PORT": str(ports[n])}
+            )
             for n, link in enumerate(links)
         ]
         fleet, follower = Fleet(workers), Follower(broker.bootstrap_servers)

@@ -48,10 +48,18 @@ class Verdict:
         ]
 
 
+def check_input(servers: str, events: Sequence[PlannedEvent]) -> list[str]:
+    """What the input holds that was not sent, or holds not: then nothing else says anything."""
+    planned = Counter((event.way.key, event.value) for event in events)
+    there = Counter((m.key() and m.key().decode(), m.value()) for m in read_all(servers, job.INPUT))
+    wrong = [*((planned - there).items()), *((there - planned).items())]
+    return [f"in the input {record} stands {there[record]} times, not {planned[record]}" for record, _ in wrong]
+
+
 def judge(servers: str, events: Sequence[PlannedEvent], calls: Sequence[Call]) -> list[Complaint]:
     """Read all topics to their ends and hold them against what had to come out."""
     results = [
-        Result(EventName(r["learner"], r["n"]), partition, r["count"], r["hash"], r["receipts"])
+        Result(EventName(r["learner"], r["n"]), partition, (r["count"], r["hash"]), r["receipts"])
         for partition, r in read_json(servers, job.RESULTS)
     ]
     progress = [
@@ -70,10 +78,10 @@ def judge(servers: str, events: Sequence[PlannedEvent], calls: Sequence[Call]) -
     ]
 
 
-def judge_repeats(calls: Iterable[Call], spans: Sequence[Span]) -> tuple[list[Repeat], list[Complaint]]:
-    """The calls that were made again, and those of them that no fault explains."""
+def judge_repeats(calls: Iterable[Call], spans: Sequence[Span], start: float) -> tuple[list[Repeat], list[Complaint]]:
+    """The calls that were made again, and those of them that no fault explains; times are shown from `start` on."""
     repeats = list(find_repeats(calls, spans))
-    return repeats, [Complaint("unexplained_repeats", show_repeat(r, 0.0)) for r in repeats if r.fault is None]
+    return repeats, [Complaint("unexplained_repeats", show_repeat(r, start)) for r in repeats if r.fault is None]
 
 
 def show_repeat(repeat: Repeat, start: float) -> str:
@@ -90,13 +98,3 @@ def show_repeat(repeat: Repeat, start: float) -> str:
 def traces_in(name: str, log: str) -> list[str]:
     """What a worker printed that no worker should print."""
     return [f"{name} printed: {line[:300]}" for line in log.splitlines() if any(trace in line for trace in _TRACES)]
-
-
-def sent_in_vain(servers: str, events: Sequence[PlannedEvent]) -> list[str]:
-    """Whether the input holds what was to be sent, each record once: if not, nothing else says anything."""
-    planned = Counter((event.way.key, event.value) for event in events)
-    there = Counter((None if m.key() is None else m.key().decode(), m.value()) for m in read_all(servers, job.INPUT))
-    return [
-        *(f"not sent {count} times: {record}" for record, count in (planned - there).items()),
-        *(f"sent {count} times too often: {record}" for record, count in (there - planned).items()),
-    ]
