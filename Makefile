@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 SOURCES := agents clients consumers producers schemas tests
 
-.PHONY: help install fmt lint type test sequences eval demo kafka run bench bench-peers lock clean
+.PHONY: help install fmt lint type test sequences chaos eval demo kafka run bench bench-peers lock clean
 
 help:  ## Show what there is to do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ sequences: install  ## 10,000 random sequences of events through the skills-gap 
 
 eval: install  ## How well exams are graded: recorded answers, and without a model
 	$(BIN)/python -m tests.evals
+
+chaos: install  ## Workers under kills, freezes, cuts and full disks on a real Kafka: EVENTS=20000 FAULTS=15 [SEED=n]
+	@$(BIN)/python -m tests.chaos $(if $(EVENTS),--events $(EVENTS)) $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED))
 
 demo: install  ## The whole job on an embedded broker: no Kafka, no Docker, no key
 	$(BIN)/pathstream demo
