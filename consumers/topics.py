@@ -46,10 +46,10 @@ _REPARTITION_CONFIG: Final = {"max.message.bytes": str(4 * 2**20)}
 """Room for what forwarding adds, and for records that were compressed when they came."""
 _DEAD_LETTER_CONFIG: Final = {"max.message.bytes": str(10 * 2**20)}
 """Room for whatever an upstream was allowed to send: a dead letter is kept byte for byte where that is possible."""
-_STATE_CONFIG: Final = {"cleanup.policy": "compact", "max.message.bytes": str(4 * 2**20)}
+_STATE_CONFIG: Final = {"cleanup.policy": "compact", "max.message.bytes": str(8 * 2**20)}
 """Room for the largest output with what a flow remembers beside it."""
-_EVALUATION_CONFIG: Final = {"max.message.bytes": str(4 * 2**20)}
-"""Room for the feedback on an exam of several hundred questions."""
+_OUTPUT_CONFIG: Final = {"max.message.bytes": str(4 * 2**20)}
+"""Room for what is made of an event of 1 MiB: thousands of skills, the feedback on hundreds of questions."""
 _SEEN_CONFIG: Final = {"cleanup.policy": "compact,delete", "retention.ms": str(SEEN_SECONDS * 1000)}
 
 
@@ -82,10 +82,9 @@ TOPICS: Final = (
     TopicSpec(name=COMPANY_UPDATED, role="input", key="company id", config={"cleanup.policy": "compact"}),
     *internal_topics(SKILLS_GAP_GROUP, like=SKILLS_GAP_UPDATED),
     *(
-        TopicSpec(name=name, role="output", key="user id")
-        for name in (LEARNING_PATH, PATH_PROGRESS, DISTRIBUTION, APPROVAL_REQUESTED)
+        TopicSpec(name=name, role="output", key="user id", config=_OUTPUT_CONFIG)
+        for name in (LEARNING_PATH, PATH_PROGRESS, DISTRIBUTION, APPROVAL_REQUESTED, EVALUATION)
     ),
     *_input(EXAM_SUBMITTED),
-    TopicSpec(name=EVALUATION, role="output", key="user id", config=_EVALUATION_CONFIG),
     *internal_topics(EXAM_GROUP, like=EXAM_SUBMITTED),
 )

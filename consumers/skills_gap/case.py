@@ -64,11 +64,11 @@ class Case:
         publisher = self._publisher(gap)
         if changed:
             publisher.distribution(None, "gap_closed")
-        publisher.completed("gap_closed")
+        publisher.told("gap_closed")
 
     def leave(self, gap: Gap, *, changed: bool) -> None:
         """No path is made now."""
-        self._publisher(gap).completed("gap_stored" if changed else "gap_unchanged")
+        self._publisher(gap).told("gap_stored" if changed else "gap_unchanged")
 
     def store(self, gap: Gap, made: MadePath, *, always_ask: bool = False) -> None:
         """Publish a path, and then distribute it or ask for approval, never both."""
@@ -83,10 +83,11 @@ class Case:
         if release == "ask":
             decision_maker = company.decision_maker if isinstance(company, CompanyUpdatedEvent) else None
             approvals = rules.with_approval(approvals, publisher.request(record, decision_maker))
+            publisher.told("waiting_for_approval", status="pending")
         else:
             publisher.distribution(record.learning_path, release)
+            publisher.told("path_stored")
         self._keep(Path(record=record, breakdown=made.breakdown, gap_version=gap.version, approvals=approvals))
-        publisher.completed("path_stored")
         _log.info("path stored", event_id=self._context.event_id, revision=record.revision, release=release)
 
     def decide(self, path: Path, approval: Approval) -> Path:
@@ -101,11 +102,11 @@ class Case:
         record = publisher.approved(path.record)
         publisher.distribution(record.learning_path, "approved")
         self._keep(path.model_copy(update={"record": record}))
-        publisher.completed("approved", job_id=job_id)
+        publisher.told("approved", job_id=job_id)
 
     def reject(self, gap: Gap, job_id: str) -> None:
         """The path stays where it is: with nobody."""
-        self._publisher(gap).completed("rejected", job_id=job_id)
+        self._publisher(gap).told("rejected", job_id=job_id)
 
     def waits_for(self, approval_id: str) -> bool:
         """Whether this request waits for a decision."""
@@ -123,7 +124,7 @@ class Case:
             return
         self.decide(self.path, pending.model_copy(update={"state": "superseded"}))
         _log.info("approval superseded", approval_id=pending.approval_id, revision=pending.revision)
-        self._publisher(gap).completed("approval_superseded", job_id=pending.source_event_id)
+        self._publisher(gap).told("approval_superseded", job_id=pending.source_event_id)
 
     def _keep(self, path: Path) -> None:
         self.path = path

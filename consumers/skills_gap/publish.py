@@ -10,6 +10,7 @@ from consumers.topics import APPROVAL_REQUESTED, DISTRIBUTION, LEARNING_PATH
 from schemas.decisions import PathPlan
 from schemas.gap import DecisionMaker
 from schemas.gap_outputs import ApprovalRequestedRecord, ApprovalStatus, DistributionRecord, GapPathRecord, Reason
+from schemas.outputs import ProgressStatus
 
 
 class Publisher:
@@ -99,14 +100,14 @@ class Publisher:
         self._context.emit(APPROVAL_REQUESTED, request, place=APPROVAL_REQUESTED)
         return Approval(approval_id=approval_id, revision=record.revision, source_event_id=self._source_event_id)
 
-    def completed(self, stage: str, *, job_id: str | None = None) -> None:
-        """Say that a job has come to its end: this event's, or an earlier one's."""
+    def told(self, stage: str, *, status: ProgressStatus = "completed", job_id: str | None = None) -> None:
+        """Say that all is done that can be done for a job now: this event's, or an earlier one's."""
         told = progress(
             self._context,
             100,
             stage,
             at=self._now,
-            status="completed",
+            status=status,
             competency=self._gap.competency_target_name,
             job_id=job_id,
         )

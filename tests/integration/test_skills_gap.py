@@ -172,6 +172,13 @@ async def test_janes_company_decides_on_her_first_path_and_is_not_asked_after_a_
     await story.decide(asked_again, "approved")
     (sent,) = await story.read(DISTRIBUTION, "jane", 1)
     assert sent["reason"] == "approved"
+    told = await story.read(PATH_PROGRESS, "jane", 8)
+    ends = [(each["stage"], each["status"]) for each in told if each["progress"] == 100]
+    assert ends == [
+        ("waiting_for_approval", "pending"),
+        ("waiting_for_approval", "pending"),
+        ("approved", "completed"),
+    ]
     *_, approved = await story.read(LEARNING_PATH, "jane", 3)
     assert (approved["revision"], approved["approval_status"]) == (2, "approved")
     assert approved["learning_path"] == sent["learning_path"]

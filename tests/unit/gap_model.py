@@ -175,12 +175,13 @@ class Model:
             self._told["approval_requested"].append(
                 self._whose(user, gap) | {"revision": revision, "decision_maker": company.get("decision_maker")}
             )
+            self._progress(user, gap.name, job, 100, "waiting_for_approval", "pending")
         else:
             self._path_record(user, gap, path, "not_required", degraded=degraded, created=known is None)
             reason = "exam_failure_update" if after_failure else "auto_policy"
             self._distribute(user, gap, reason, with_path=True)
+            self._done(user, gap, job, "path_stored")
         gap.path = path
-        self._done(user, gap, job, "path_stored")
 
     def _path_record(self, user: str, gap: Gap, path: Path, status: str, **of_a_new_one: bool) -> None:
         record = {
