@@ -135,7 +135,8 @@ class Context:
 
     def recall(self, name: str, into: type[Result]) -> Result | None:
         """The result of a finished step of this event, or None: for what runs no step, as a flow's last words."""
-        known = self._steps().find(name)
+        journal = self._steps()
+        known = journal.find(journal.key(name))
         return None if known is None else into.model_validate_json(known)
 
     async def try_steps(
