@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 SOURCES := agents clients consumers producers schemas tests
 
-.PHONY: help install fmt lint type test eval demo kafka run bench bench-peers lock clean
+.PHONY: help install fmt lint type test sequences chaos eval demo kafka run bench bench-peers lock clean
 
 help:  ## Show what there is to do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -38,8 +38,14 @@ type: install  ## Strict types
 test: install  ## All tests, on the best Kafka this machine can run
 	$(BIN)/pytest
 
+sequences: install  ## 10,000 random sequences of events through the skills-gap flow and its reference model
+	PATHSTREAM_GAP_SEQUENCES=5000 $(BIN)/pytest -q tests/unit/test_gap_model.py
+
 eval: install  ## How well exams are graded: recorded answers, and without a model
 	$(BIN)/python -m tests.evals
+
+chaos: install  ## Workers under kills, freezes, cuts and full disks on a real Kafka: EVENTS=20000 FAULTS=15 [SEED=n]
+	@$(BIN)/python -m tests.chaos $(if $(EVENTS),--events $(EVENTS)) $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED))
 
 demo: install  ## The whole job on an embedded broker: no Kafka, no Docker, no key
 	$(BIN)/pathstream demo

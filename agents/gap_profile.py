@@ -15,18 +15,17 @@ MOST_NAMED = 100
 def gap_profile(
     skills: Skills, *, learned: Sequence[str], added: Sequence[str], mastery: Mapping[str, float]
 ) -> Profile:
-    """Sum up: what the last gap change showed to be learned, and what is missing, what is newly missing first.
+    """Sum up: what the gap's changes showed to be learned, and what is missing, what is newly missing first.
 
-    Mastered concepts of the content service are strengths as well; its weak ones count only where there is no gap.
+    Mastered concepts of the content service are strengths as well, unless they are missing: the gap is the truth.
     """
-    missing = [skill for named in skills.values() for skill in named]
-    by_mastery = profile_of(mastery)
-    strengths = list(dict.fromkeys([*learned, *by_mastery.strengths]))
+    missing = _flat(skills)
+    strengths = [skill for skill in dict.fromkeys([*learned, *profile_of(mastery).strengths]) if skill not in missing]
     newly = set(added)
     weaknesses = sorted(missing, key=lambda skill: skill not in newly)
     parts = [f"Missing: {listed([plain_name(skill) for skill in weaknesses])}."] if missing else ["Nothing is missing."]
     if learned:
-        parts.append(f"Learned since the last gap: {listed([plain_name(skill) for skill in learned])}.")
+        parts.append(f"Learned so far: {listed([plain_name(skill) for skill in learned])}.")
     if added and learned:
         parts.append(f"New in this gap: {listed([plain_name(skill) for skill in added])}.")
     return Profile(strengths=strengths[:MOST_NAMED], weaknesses=weaknesses[:MOST_NAMED], summary=" ".join(parts))
@@ -36,7 +35,7 @@ def gap_recommendations(
     skills: Skills, mastery: Mapping[str, float], resources: Sequence[Resource]
 ) -> list[Recommendation]:
     """Recommend missing skills, one competency after the other, each with up to three resources; at most ten."""
-    chosen = [(skill, competency) for competency, named in skills.items() for skill in named][:MOST_RECOMMENDATIONS]
+    chosen = list(_flat(skills).items())[:MOST_RECOMMENDATIONS]
     offers = resources_for([skill for skill, _ in chosen], resources, mastery)
     return [
         Recommendation(
@@ -61,6 +60,15 @@ def worded(
             for each in recommendations
         ],
     )
+
+
+def _flat(skills: Skills) -> dict[str, str]:
+    """Each skill once, with the first competency that lacks it."""
+    found: dict[str, str] = {}
+    for competency, named in skills.items():
+        for skill in named:
+            found.setdefault(skill, competency)
+    return found
 
 
 def _reason(skill: str, competency: str, offered: Sequence[str], mastery: Mapping[str, float]) -> str:

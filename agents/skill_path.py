@@ -3,7 +3,8 @@
 Each is called by the flow inside a step of its own. Knows no topic, no learner and no company.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agents.learning_path import settled
@@ -15,6 +16,7 @@ from schemas.gap import ExamStatus, Skills, competency_key
 from schemas.outputs import JsonObject, Profile, Recommendation, Resource
 
 SKILLS_CHARS = 24_000  # about 6,000 tokens
+MOST_COMPETENCIES = 40  # an answer may name 50
 _LEARNED_CHARS = 6_000
 _FEEDBACK_CHARS = 4_000
 
@@ -41,6 +43,13 @@ class PathBasis:
     recommendations: Sequence[Recommendation]
     feedback: str | None = None
     earlier_steps: Sequence[str] = ()
+
+
+def learned_in(gap: GapView) -> Callable[[str], bool]:
+    """Tell whether a skill is learned, however it is capitalised; one of the gap never is."""
+    missing = {_folded(skill) for named in gap.skills.values() for skill in named}
+    learned = {_folded(skill) for skill in gap.learned} - missing
+    return lambda skill: _folded(skill) in learned
 
 
 class SkillPathAgent:
@@ -84,10 +93,10 @@ class SkillPathAgent:
 
         It teaches nothing that is learned. Raises a ModelError as the planner does.
         """
-        learned = {_folded(skill) for skill in gap.learned}
+        is_learned = learned_in(gap)
 
         def check(plan: GapPathPlan) -> str | None:
-            taught = [skill for step in plan.steps for skill in step.skills_covered if _folded(skill) in learned]
+            taught = [skill for step in plan.steps for skill in step.skills_covered if is_learned(skill)]
             return f"skills_covered: {', '.join(taught[:3])} is learned already" if taught else None
 
         return await self._planner.plan(
@@ -126,9 +135,10 @@ def _path_data(gap: GapView, basis: PathBasis) -> JsonObject:
 
 
 def _shown(skills: Skills) -> Skills:
-    """As many skills as fit a prompt, from the front."""
+    """As many skills as fit a prompt and its answer, from the front."""
     shown: Skills = {}
-    pairs = ((competency, skill) for competency, named in skills.items() for skill in named)
+    first = itertools.islice(skills.items(), MOST_COMPETENCIES)
+    pairs = ((competency, skill) for competency, named in first for skill in named)
     for competency, skill in within(SKILLS_CHARS, _measured_pairs(pairs)):
         shown.setdefault(competency, []).append(skill)
     return shown
@@ -143,16 +153,17 @@ def _measured_pairs(pairs: Iterator[tuple[str, str]]) -> Iterator[tuple[tuple[st
 
 def _completed(gap: GapView, expansion: SkillExpansion) -> Skills:
     """The model's expansion, in its order, without what is learned and with what it left out of the gap."""
-    learned = {_folded(skill) for skill in gap.learned}
-    missing = {competency_key(name): (name, dict.fromkeys(named)) for name, named in gap.skills.items()}
+    is_learned = learned_in(gap)
+    names = {competency_key(name): name for name in gap.skills}
     skills: Skills = {}
     for each in expansion.competencies:
-        name, own = missing.pop(competency_key(each.competency), (each.competency, {}))
+        name = names.setdefault(competency_key(each.competency), each.competency)
+        own = gap.skills.get(name, [])
         known = {_folded(skill): skill for skill in own}
-        named = [known.get(_folded(skill), skill) for skill in each.skills if _folded(skill) not in learned]
-        if merged := list(dict.fromkeys([*named, *own])):
-            skills[name] = list(dict.fromkeys([*skills.get(name, []), *merged]))
-    return skills | {name: list(own) for name, own in missing.values()}
+        named = (known.get(_folded(skill), skill) for skill in each.skills if skill and not is_learned(skill))
+        if merged := dict.fromkeys([*skills.get(name, []), *named, *own]):
+            skills[name] = list(merged)
+    return skills | {name: named for name, named in gap.skills.items() if name not in skills}
 
 
 def _count(skills: Skills) -> int:

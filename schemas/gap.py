@@ -30,7 +30,8 @@ def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
 
-Name = Annotated[str, AfterValidator(_one_form), StringConstraints(min_length=1, max_length=300)]
+_LONGEST_NAME = 300
+Name = Annotated[str, AfterValidator(_one_form), StringConstraints(min_length=1, max_length=_LONGEST_NAME)]
 """A name that people read; never blank."""
 Status = Annotated[ExamStatus, BeforeValidator(_upper)]
 EventIdText = Annotated[str, Field(min_length=1, max_length=200)]
@@ -42,10 +43,16 @@ def competency_key(name: str) -> str:
 
 
 def _merged(gap: Mapping[str, list[str]]) -> Skills:
-    """Each competency once, under the spelling that came first, each of its skills once."""
+    """Each competency once, under the spelling that came first, each of its skills once.
+
+    The names come as they were sent: a dict of names in one form would keep only the last of two that become the same.
+    """
     spellings: dict[str, str] = {}
     skills: dict[str, dict[str, None]] = {}
-    for competency, named in gap.items():
+    for sent, named in gap.items():
+        competency = _one_form(sent)
+        if not 0 < len(competency) <= _LONGEST_NAME:
+            raise ValueError(f"a competency's name is blank or longer than {_LONGEST_NAME} characters")
         spelling = spellings.setdefault(competency_key(competency), competency)
         skills.setdefault(spelling, {}).update(dict.fromkeys(named))
     merged = {competency: list(named) for competency, named in skills.items() if named}
@@ -54,7 +61,7 @@ def _merged(gap: Mapping[str, list[str]]) -> Skills:
     return merged
 
 
-Gap = Annotated[dict[Name, list[Name]], AfterValidator(_merged)]
+Gap = Annotated[dict[str, list[Name]], AfterValidator(_merged)]
 
 
 def _payload_of(content: Any) -> Any:
@@ -67,15 +74,15 @@ def _payload_of(content: Any) -> Any:
     outer = {name: value for name, value in content.items() if value is not None}
     inner = next((outer[name] for name in ("eventData", "event_data", "payload") if name in outer), None)
     if inner is None:
-        return content
+        return outer
     if not isinstance(inner, dict):
         raise ValueError("eventData and payload are objects")  # noqa: TRY004 - pydantic takes ValueErrors
     inner = _payload_of(inner)
     kept = {name: outer[name] for name in ("eventId", "event_id", "eventType", "event_type") if name in outer}
-    ids = {value for part in (outer, inner) for name in ("userId", "user_id") if (value := part.get(name)) is not None}
-    if len(ids) > 1:
+    ids = [part[name] for part in (outer, inner) for name in ("userId", "user_id") if name in part]
+    if any(learner != ids[0] for learner in ids):
         raise ValueError("userId of the envelope and user_id of its data differ")
-    return {**kept, **inner, **({"user_id": ids.pop()} if ids else {})}
+    return {**kept, **inner, **({"user_id": ids[0]} if ids else {})}
 
 
 class SkillsGapEvent(InputModel):

@@ -54,7 +54,7 @@ class RealKafkaReport:
         self.missing: str | None = None
 
 
-NEEDS_A_REAL_KAFKA = {"real_kafka", "kafka_tools"}
+NEEDS_A_REAL_KAFKA = {"real_kafka", "kafka_tools", "own_kafka"}
 REPORT = pytest.StashKey[RealKafkaReport]()
 
 
@@ -120,6 +120,15 @@ def real_kafka(request: pytest.FixtureRequest) -> Iterator[RealKafka]:
         yield kafka
     finally:
         kafka.stop()
+
+
+@pytest.fixture
+def own_kafka() -> Path:
+    """Kafka's jars: for tests that start, kill and freeze a broker of their own."""
+    try:
+        return kafka_jars()
+    except JarsUnavailableError as exc:
+        _give_up(f"no Kafka of its own: {exc}")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -68,6 +69,12 @@ def plan_json(resources: Sequence[str] = ()) -> str:
     return json.dumps(plan)
 
 
+def schema_of(request: dict[str, Any]) -> str:
+    """The name of the schema that the answer has to fit; empty for none."""
+    schema = request.get("generationConfig", {}).get("responseJsonSchema") or {}
+    return str(schema.get("title", ""))
+
+
 @dataclass
 class GeminiServer:
     """An async context; `modes` are used up one per call, the last one stays. `requests` keeps every body."""
@@ -77,6 +84,10 @@ class GeminiServer:
     holds: Callable[[dict[str, Any]], bool] = lambda _request: False
     """Which calls hang until `release`."""
     slow_seconds: float = 0.2
+    by_schema: dict[str, Mode] = field(default_factory=dict)
+    """Modes of calls that ask for a schema of that name; they go before `modes`."""
+    calls: Counter[str] = field(default_factory=Counter)
+    """By the name of the schema asked for."""
     hold_until: int = 0
     """How many `held` calls have to be there at once before any is answered."""
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -108,7 +119,9 @@ class GeminiServer:
         self.requests.append(body)
         self.paths.append(request.path)
         self.keys.append(request.headers.get("x-goog-api-key", ""))
-        mode = self.modes.pop(0) if len(self.modes) > 1 else self.modes[0]
+        schema = schema_of(body)
+        self.calls[schema] += 1
+        mode = self.by_schema.get(schema) or (self.modes.pop(0) if len(self.modes) > 1 else self.modes[0])
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:

@@ -25,7 +25,7 @@ _JOINTS = re.compile(r"[_\-\s]+")
 def plan_gap_offline(
     target: str, skills: Skills, resources: Sequence[Resource] = (), mastery: Mapping[str, float] | None = None
 ) -> GapPathPlan:
-    """Plan a path over every competency of `skills`, which names at least one skill; never fails.
+    """Plan a path over every skill of `skills`, each once; there is at least one. Never fails.
 
     At most twelve steps: a large gap has more skills in each. `steps[].resources` are ids of `resources`.
     """
@@ -79,14 +79,14 @@ def _best(topics: Sequence[Topic], text: str) -> tuple[str, ...]:
 
 
 def _groups(skills: Skills) -> Iterator[tuple[str, Sequence[str]]]:
-    """Skills in steps, never of two competencies unless there are more of these than steps."""
-    total = sum(map(len, skills.values()))
+    """Skills in steps, never of two competencies unless there are more of these than steps; then named by the first."""
+    skills = _once(skills)
     if len(skills) > MOST_STEPS:
-        everything = [skill for named in skills.values() for skill in named]
-        size = math.ceil(total / MOST_STEPS)
-        names = list(skills)
-        for place in range(0, total, size):
-            yield names[min(place * len(names) // total, len(names) - 1)], everything[place : place + size]
+        pairs = [(competency, skill) for competency, named in skills.items() for skill in named]
+        size = math.ceil(len(pairs) / MOST_STEPS)
+        for place in range(0, len(pairs), size):
+            group = pairs[place : place + size]
+            yield group[0][0], [skill for _, skill in group]
         return
     size = _SKILLS_PER_STEP
     while sum(math.ceil(len(named) / size) for named in skills.values()) > MOST_STEPS:
@@ -94,6 +94,17 @@ def _groups(skills: Skills) -> Iterator[tuple[str, Sequence[str]]]:
     for competency, named in skills.items():
         for place in range(0, len(named), size):
             yield competency, named[place : place + size]
+
+
+def _once(skills: Skills) -> Skills:
+    """Each skill in the first competency that lacks it."""
+    seen: set[str] = set()
+    first: Skills = {}
+    for competency, named in skills.items():
+        if fresh := [skill for skill in dict.fromkeys(named) if skill not in seen]:
+            first[competency] = fresh
+            seen.update(fresh)
+    return first
 
 
 def _title(competency: str, named: Sequence[str]) -> str:

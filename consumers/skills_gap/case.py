@@ -5,10 +5,11 @@ import structlog
 from clients.clock import Clock
 from consumers.engine.context import Context
 from consumers.engine.global_table import GlobalTable
+from consumers.path_output import progress
 from consumers.skills_gap import rules
 from consumers.skills_gap.path_maker import MadePath
 from consumers.skills_gap.publish import Publisher
-from consumers.skills_gap.records import Approval, Gap, Path
+from consumers.skills_gap.records import Approval, Company, Gap, Path
 from consumers.skills_gap.shelf import Shelf
 from schemas.errors import InvalidEventError
 from schemas.gap import CompanyUpdatedEvent, SkillsGapEvent
@@ -51,7 +52,7 @@ class Case:
                 "gap changed",
                 event_id=self._context.event_id,
                 exam_status=gap.exam_status,
-                learned=len(gap.learned),
+                learned=len(rules.dropped(known, gap)),
                 added=len(gap.added),
                 missing=sum(map(len, gap.skills.values())),
             )
@@ -73,7 +74,7 @@ class Case:
         """Publish a path, and then distribute it or ask for approval, never both."""
         self._supersede(gap)
         known, publisher = self.path, self._publisher(gap)
-        company = self._companies.get(gap.company_id) or self._shelf.company(gap.company_id)
+        company = next(iter(self._heard_of(gap)), None)
         change: Change = "updated" if known is not None else "created"
         policy = company.approval_policy if company is not None else "auto"
         release = "ask" if always_ask else rules.release(policy, change, gap.exam_status)
@@ -84,7 +85,7 @@ class Case:
             approvals = rules.with_approval(approvals, publisher.request(record, decision_maker))
         else:
             publisher.distribution(record.learning_path, release)
-        self._keep(Path(record=record, breakdown=made.breakdown, approvals=approvals))
+        self._keep(Path(record=record, breakdown=made.breakdown, gap_version=gap.version, approvals=approvals))
         publisher.completed("path_stored")
         _log.info("path stored", event_id=self._context.event_id, revision=record.revision, release=release)
 
@@ -106,6 +107,17 @@ class Case:
         """The path stays where it is: with nobody."""
         self._publisher(gap).completed("rejected", job_id=job_id)
 
+    def waits_for(self, approval_id: str) -> bool:
+        """Whether this request waits for a decision."""
+        pending = self.path.pending if self.path is not None else None
+        return pending is not None and pending.approval_id == approval_id
+
+    def fail(self, competency: str) -> None:
+        """No path came of this event."""
+        name = self.gap.competency_target_name if self.gap is not None else competency
+        now = self._clock.now()
+        self._context.emit(*progress(self._context, 0, "failed", at=now, status="failed", competency=name))
+
     def _supersede(self, gap: Gap) -> None:
         if self.path is None or (pending := self.path.pending) is None:
             return
@@ -118,4 +130,17 @@ class Case:
         self._shelf.keep(path)
 
     def _publisher(self, gap: Gap) -> Publisher:
-        return Publisher(self._context, gap, self._clock.now())
+        """Learner and company go by their newest names, whichever competency's event told them."""
+        learner = self._shelf.learner
+        return Publisher(
+            self._context,
+            gap,
+            user_name=learner.user_name if learner is not None else None,
+            company_name=next((each.company_name for each in self._heard_of(gap) if each.company_name), None),
+            now=self._clock.now(),
+        )
+
+    def _heard_of(self, gap: Gap) -> list[CompanyUpdatedEvent | Company]:
+        """The company as the Directory knows it, then as the learner's events do."""
+        found = (self._companies.get(gap.company_id), self._shelf.company(gap.company_id))
+        return [company for company in found if company is not None]

@@ -7,7 +7,6 @@ import structlog
 from clients.clock import Clock
 from consumers.engine.context import Context
 from consumers.engine.flow import Flow
-from consumers.path_output import progress
 from consumers.skills_gap import rules
 from consumers.skills_gap.case import Case, Companies
 from consumers.skills_gap.path_maker import PathMaker
@@ -77,13 +76,21 @@ class SkillsGapConsumer:
                 assert_never(event)
 
     def give_up(self, event: GapFlowEvent, context: Context) -> None:
-        """The gap is true although no path could be made for it: keep it, and tell whoever waits for the path."""
-        if isinstance(event, SkillsGapEvent) and event.gap is not None:
-            self._case(event, context).update(event)
-        failed = progress(
-            context, 0, "failed", at=self._clock.now(), status="failed", competency=event.competency_target_name
-        )
-        context.emit(*failed)
+        """The gap is true although no path could be made for it: keep it, and tell whoever waits for the path.
+
+        Nobody waits for one because of a decision on nothing that is pending.
+        """
+        case = self._case(event, context)
+        match event:
+            case SkillsGapEvent():
+                if event.gap is not None:
+                    case.update(event)
+            case ApprovalDecisionEvent():
+                if not case.waits_for(event.approval_id):
+                    return
+            case _:
+                assert_never(event)
+        case.fail(event.competency_target_name)
 
     def _case(self, event: GapFlowEvent, context: Context) -> Case:
         return Case(context, competency_key(event.competency_target_name), self._companies, self._clock)
@@ -92,7 +99,7 @@ class SkillsGapConsumer:
         gap, changed = case.update(event)
         if rules.is_closed(gap):
             case.close(gap, changed=changed)
-        elif rules.wants_path(event, self._generation, changed=changed, path=case.path):
+        elif rules.wants_path(event, self._generation, gap=gap, path=case.path):
             case.store(gap, await self._paths.make(context, gap))
         else:
             case.leave(gap, changed=changed)

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from agents.gap_profile import gap_profile, gap_recommendations, worded
 from agents.planner import Planned
-from agents.skill_path import GapView, PathBasis, SkillPathAgent
+from agents.skill_path import GapView, PathBasis, SkillPathAgent, learned_in
 from clients.clock import Clock
 from clients.content_service import ContentService
 from clients.skills_engine import SkillsEngine
@@ -19,7 +19,7 @@ from consumers.path_output import progress
 from consumers.skills_gap.records import Gap, Path
 from schemas.decisions import GapPathPlan
 from schemas.errors import SkillsEngineError
-from schemas.gap import Skills, competency_key
+from schemas.gap import Skills
 from schemas.outputs import Profile, Recommendation
 
 _log = structlog.get_logger("pathstream.skills_gap")
@@ -142,13 +142,9 @@ class PathMaker:
         except SkillsEngineError as exc:
             _log.warning("skills engine gave nothing, going on with the gap's skills", error=type(exc).__name__)
             return Breakdown(skills=_ordered(expanded, competencies), degraded=True)
-        learned = set(gap.learned)
-        skills = _ordered(expanded, competencies)
-        for competency, found in answer.items():
-            name = next((known for known in skills if competency_key(known) == competency_key(competency)), competency)
-            merged = dict.fromkeys([*skills.get(name, []), *(skill for skill in found if skill not in learned)])
-            if merged:
-                skills[name] = list(merged)
+        is_learned, skills = learned_in(_view(gap)), _ordered(expanded, competencies)
+        for name, found in answer.items():  # in the spelling that was asked for
+            skills[name] = list(dict.fromkeys([*skills[name], *(skill for skill in found if not is_learned(skill))]))
         return Breakdown(skills=skills, degraded=False)
 
 

@@ -15,9 +15,13 @@ from schemas.gap_outputs import ApprovalRequestedRecord, ApprovalStatus, Distrib
 class Publisher:
     """Publishes for one event and the gap that it is about."""
 
-    def __init__(self, context: Context, gap: Gap, now: datetime) -> None:
+    def __init__(
+        self, context: Context, gap: Gap, *, user_name: str | None, company_name: str | None, now: datetime
+    ) -> None:
         self._context = context
         self._gap = gap
+        self._user_name = user_name
+        self._company_name = company_name
         self._now = now
         self._source_event_id, self._learner_id = context.identity
 
@@ -65,9 +69,9 @@ class Publisher:
             distribution_id=self._context.output_id(DISTRIBUTION),
             source_event_id=self._source_event_id,
             user_id=self._learner_id,
-            user_name=gap.user_name,
+            user_name=self._user_name,
             company_id=gap.company_id,
-            company_name=gap.company_name,
+            company_name=self._company_name,
             competency_target_name=gap.competency_target_name,
             learning_path=plan,
             exam_status=gap.exam_status,
@@ -83,9 +87,9 @@ class Publisher:
         request = ApprovalRequestedRecord(
             approval_id=approval_id,
             user_id=self._learner_id,
-            user_name=gap.user_name,
+            user_name=self._user_name,
             company_id=gap.company_id,
-            company_name=gap.company_name,
+            company_name=self._company_name,
             competency_target_name=gap.competency_target_name,
             decision_maker=decision_maker,
             learning_path=record.learning_path,

@@ -35,15 +35,15 @@ class Gap(BaseModel):
     competency_target_name: str
     """As it was first spelled: downstream it is the key of a course."""
     company_id: str
-    company_name: str | None
-    user_name: str | None
     skills: Skills
     exam_status: ExamStatus | None
     preferred_language: str | None
     learned: list[str] = Field(default_factory=list)
-    """Skills that were in the gap before its last change and are not any more."""
+    """Skills that were in the gap once and are not any more, the newest first."""
     added: list[str] = Field(default_factory=list)
     """Skills that the last change brought in."""
+    version: int = 1
+    """Counts its changes: a path says which one it was made for."""
     created_at: datetime
     updated_at: datetime
 
@@ -64,6 +64,8 @@ class Path(BaseModel):
     record: GapPathRecord
     breakdown: Skills
     """The single skills it was planned from: a revision after feedback does not ask for them again."""
+    gap_version: int
+    """The version of the gap that it was made for."""
     approvals: list[Approval] = Field(default_factory=list)
     """Newest last."""
 

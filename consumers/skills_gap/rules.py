@@ -6,11 +6,14 @@ from typing import Literal
 
 from consumers.skills_gap.records import Approval, Company, Gap, Learner, Path
 from schemas.errors import UnknownApprovalError
-from schemas.gap import ApprovalDecisionEvent, ExamStatus, Policy, Skills, SkillsGapEvent
+from schemas.gap import ApprovalDecisionEvent, ExamStatus, Policy, Skills, SkillsGapEvent, competency_key
 from schemas.gap_outputs import Change, Reason
 
 MOST_APPROVALS = 20
 """Requests remembered per path; a decision on an older one is one on an unknown request."""
+
+MOST_LEARNED = 2_000
+"""Learned skills remembered per gap, the newest: more than any prompt shows."""
 
 PathGeneration = Literal["auto", "manual"]
 Release = Reason | Literal["ask"]
@@ -20,27 +23,28 @@ Release = Reason | Literal["ask"]
 def updated_gap(known: Gap | None, event: SkillsGapEvent, now: datetime) -> Gap | None:
     """The gap after the event; None when there is none. The event's gap is the truth: what it does not name is learned.
 
-    An event without a gap, or with the one that is known, changes nothing but names and company.
+    An event without a gap, or with the one that is known, changes nothing but company and language. In which order a
+    gap names its skills, and how it spells its competencies, does not make it another one.
     """
     if known is None:
         return None if event.gap is None else _new_gap(event, event.gap, now)
     named = known.model_copy(
         update={
             "company_id": event.company_id,
-            "company_name": event.company_name or known.company_name,
-            "user_name": event.user_name or known.user_name,
             "preferred_language": event.preferred_language or known.preferred_language,
         }
     )
-    if event.gap is None or (event.gap, event.exam_status) == (known.skills, known.exam_status):
+    if event.gap is None or (_same(event.gap, known.skills) and event.exam_status == known.exam_status):
         return named
     before, after = _flat(known.skills), _flat(event.gap)
+    learned = dict.fromkeys([*before, *known.learned])
     return named.model_copy(
         update={
             "skills": event.gap,
             "exam_status": event.exam_status,
-            "learned": [skill for skill in before if skill not in after],
+            "learned": [skill for skill in learned if skill not in after][:MOST_LEARNED],
             "added": [skill for skill in after if skill not in before],
+            "version": known.version + 1,
             "updated_at": now,
         }
     )
@@ -50,8 +54,6 @@ def _new_gap(event: SkillsGapEvent, skills: Skills, now: datetime) -> Gap:
     return Gap(
         competency_target_name=event.competency_target_name,
         company_id=event.company_id,
-        company_name=event.company_name,
-        user_name=event.user_name,
         skills=skills,
         exam_status=event.exam_status,
         preferred_language=event.preferred_language,
@@ -84,14 +86,23 @@ def is_closed(gap: Gap) -> bool:
 
 def has_changed(known: Gap | None, gap: Gap) -> bool:
     """Whether the event changed what is missing or how the exam went."""
-    return known is None or (known.skills, known.exam_status) != (gap.skills, gap.exam_status)
+    return known is None or known.version != gap.version
 
 
-def wants_path(event: SkillsGapEvent, generation: PathGeneration, *, changed: bool, path: Path | None) -> bool:
-    """Whether a path is made now: when it is asked for, or with `auto` when the gap changed or there is none yet."""
+def dropped(known: Gap | None, gap: Gap) -> list[str]:
+    """The skills that the event showed to be learned."""
+    after = _flat(gap.skills)
+    return [skill for skill in _flat(known.skills) if skill not in after] if known is not None else []
+
+
+def wants_path(event: SkillsGapEvent, generation: PathGeneration, *, gap: Gap, path: Path | None) -> bool:
+    """Whether a path is made now: when it is asked for, or with `auto` when there is none for this gap.
+
+    That is so after a change, and also when its event became a dead letter and is replayed.
+    """
     if event.action == "generate_learning_path":
         return True
-    return generation == "auto" and (changed or path is None)
+    return generation == "auto" and (path is None or path.gap_version != gap.version)
 
 
 def release(policy: Policy, change: Change, exam_status: ExamStatus | None) -> Release:
@@ -122,6 +133,14 @@ def with_approval(approvals: Iterable[Approval], approval: Approval) -> list[App
     """The approvals with this one as the newest, or in place of what it was."""
     others = {each.approval_id: each for each in approvals}
     return list((others | {approval.approval_id: approval}).values())[-MOST_APPROVALS:]
+
+
+def _same(one: Skills, other: Skills) -> bool:
+    return _pairs(one) == _pairs(other)
+
+
+def _pairs(skills: Skills) -> set[tuple[str, str]]:
+    return {(competency_key(competency), skill) for competency, named in skills.items() for skill in named}
 
 
 def _flat(skills: Skills) -> dict[str, None]:

@@ -9,7 +9,11 @@ from aiokafka.admin import NewTopic
 from clients.content_service_stub import ContentServiceStub
 from clients.embedded_kafka import EmbeddedKafka
 from clients.kafka import Connection
+from clients.skills_engine_stub import SkillsEngineStub
 from consumers.topics import TOPICS
+from tests.gap_answers import gap_answer
+from tests.gemini_server import GeminiServer
+from tests.integration.gap_neighbours import Neighbours
 from tests.kafka import KafkaUnderTest
 from tests.kafka.under_test import embedded_under_test
 
@@ -57,3 +61,14 @@ async def embedded_service(embedded_kafka: EmbeddedKafka) -> KafkaUnderTest:
     kafka = embedded_under_test(embedded_kafka)
     await make_service_topics(kafka.connection)
     return kafka
+
+
+@pytest.fixture
+async def neighbours() -> AsyncIterator[Neighbours]:
+    """The services around the skills-gap flow; what is held stays without an answer for long."""
+    async with (
+        ContentServiceStub(silent_seconds=600) as content,
+        SkillsEngineStub(silent_seconds=600) as engine,
+        GeminiServer(text=gap_answer) as gemini,
+    ):
+        yield Neighbours(content, engine, gemini)

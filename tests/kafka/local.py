@@ -6,11 +6,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
-from tests.kafka.config import server_properties
+from tests.kafka.config import NO_ROUTES, Route, server_properties
 from tests.kafka.jars import KAFKA_VERSION, java_command, kafka_jars
-from tests.kafka.ports import free_port, listens, wait_until_ready
+from tests.kafka.ports import free_ports, listens, wait_until_ready
 from tests.kafka.tools import KafkaTools, ToolName
 
 CLUSTER_ID = "AAAAAAAAAAAAAAAAAAAAAA"
@@ -25,11 +26,15 @@ class LocalKafka:
     `start()` to `stop()`; `kill()` keeps it: `restart()` brings the same broker back on its port.
     """
 
-    def __init__(self, port: int = 0, jars: Path | None = None) -> None:
-        """Takes a free port for 0; the jars are resolved when not given (raises JarsUnavailableError)."""
+    def __init__(self, port: int = 0, jars: Path | None = None, *, routes: Mapping[str, Route] = NO_ROUTES) -> None:
+        """Takes a free port for 0; the jars are resolved when not given (raises JarsUnavailableError).
+
+        `routes` are more listeners by their names, e.g. for clients that come through a proxy.
+        """
         self._jars = jars or kafka_jars()
-        self._port = port or free_port()
-        self._controller_port = free_port()
+        own_port, self._controller_port = free_ports(2)
+        self._port = port or own_port
+        self._routes = routes
         self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._tools = KafkaTools(self._jars, self.bootstrap_servers)
@@ -118,11 +123,14 @@ class LocalKafka:
             advertised=self.bootstrap_servers,
             folder=str(folder / "data"),
             controller_port=self._controller_port,
+            routes=self._routes,
         )
         (folder / "server.properties").write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
         command = java_command(self._jars, "kafka.tools.StorageTool", "-XX:TieredStopAtLevel=1")
         command += ["format", "-t", CLUSTER_ID, "-c", str(folder / "server.properties")]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+        if run.returncode != 0:
+            raise RuntimeError(f"Kafka's storage was not formatted: {run.stdout[-LOG_TAIL:]}{run.stderr[-LOG_TAIL:]}")
 
     def _launch(self) -> None:
         properties = self._data_folder() / "server.properties"

@@ -1,5 +1,6 @@
 """Ports of this machine, and the wait until a broker answers on one."""
 
+import contextlib
 import socket
 import time
 from collections.abc import Callable
@@ -8,12 +9,18 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 
+def free_ports(count: int) -> list[int]:
+    """TCP ports of the loopback interface that nobody listens on at this moment, all different."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """One such port."""
+    return free_ports(1)[0]
 
 
 def wait_until_ready(bootstrap_servers: str, *, alive: Callable[[], bool], seconds: float = 60.0) -> None:

@@ -56,6 +56,7 @@ def test_missing_skills_map_is_another_name_for_gap_and_camel_case_for_snake_cas
 
 def test_the_envelopes_id_is_the_events() -> None:
     assert read({"eventId": "e-1", "eventData": PAYLOAD}).event_id == "e-1"
+    assert read({"eventId": "e-1", "eventData": PAYLOAD | {"eventId": None}}).event_id == "e-1"
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,8 @@ def test_the_envelopes_id_is_the_events() -> None:
         ({"gap": {"A": [1]}}, "gap"),
         ({"gap": {"A": "one"}}, "gap"),
         ({"gap": {" ": ["x"]}}, "gap"),
+        ({"gap": {"": []}}, "gap"),
+        ({"gap": {"A" * 301: ["x"]}}, "gap"),
         ({"gap": {"A": [""]}}, "gap"),
         ({"gap": None}, "gap"),
         ({"gap": {"A": [f"s{n}" for n in range(MOST_SKILLS + 1)]}}, "10,000 skills"),
@@ -86,6 +89,12 @@ def test_two_learners_in_one_event_are_refused() -> None:
         read({"userId": "somebody-else", "eventData": PAYLOAD})
 
 
+@pytest.mark.parametrize("learner", [["a"], {"a": 1}, 5, True])
+def test_a_learner_in_an_envelope_who_is_no_string_is_no_event(learner: object) -> None:
+    with pytest.raises(InvalidEventError, match="user"):
+        read({"payload": PAYLOAD | {"user_id": learner}})
+
+
 def test_five_thousand_skills_are_an_event() -> None:
     gap = {f"C{n}": [f"MGS_{n}_{m}" for m in range(100)] for n in range(50)}
     event = read(PAYLOAD | {"gap": gap})
@@ -104,6 +113,8 @@ def test_competencies_that_differ_in_case_spaces_or_unicode_form_are_one() -> No
     assert competency_key(name) != competency_key("Developpement Frontal")
     gap = {"Réact": ["a", "b"], unicodedata.normalize("NFD", "RÉACT"): ["b", "c"], "Vue": []}
     assert read(PAYLOAD | {"gap": gap}).gap == {"Réact": ["a", "b", "c"]}
+    gap = {"Réact  JS": ["a"], unicodedata.normalize("NFD", "Réact JS"): ["b"], " Réact JS": ["c"]}
+    assert read(PAYLOAD | {"gap": gap}).gap == {"Réact JS": ["a", "b", "c"]}
 
 
 def test_a_decision_that_asks_for_changes_says_which() -> None:

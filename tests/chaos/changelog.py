@@ -1,0 +1,41 @@
+"""What the state changelog holds, read without the engine: its keys are parts, joined by a zero byte.
+
+A zero byte within a part is followed by 0xff. `s`, name, learner, key: a value of a learner's state. `j`, version,
+learner, event id, step: the result of a step of an event that was not finished by then. No value: removed.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+
+from tests.chaos.check import Remains
+from tests.chaos.job import MARK, STATE_KEY, TALLY
+
+_BETWEEN_PARTS = re.compile(rb"\x00(?!\xff)")
+
+
+def parts_of(key: bytes) -> list[str]:
+    """The parts of a key."""
+    return [part.replace(b"\x00\xff", b"\x00").decode() for part in _BETWEEN_PARTS.split(key)]
+
+
+def remains_of(records: Iterable[tuple[bytes, bytes | None]]) -> Remains:
+    """What is left after all records of the changelog, in order. Raises ValueError for a key of no known form."""
+    newest = {key: value for key, value in records}  # noqa: C416 - later ones replace earlier ones
+    tallies: dict[str, tuple[int, str]] = {}
+    marked: set[str] = set()
+    journals: list[str] = []
+    for key, value in newest.items():
+        if value is None:
+            continue
+        match parts_of(key):
+            case ["s", name, learner, str(inner)] if name == TALLY and inner == STATE_KEY:
+                tally = json.loads(value)
+                tallies[learner] = tally["count"], tally["hash"]
+            case ["s", name, learner, str(inner)] if name == MARK and inner == STATE_KEY:
+                marked.add(learner)
+            case ["j", *where]:
+                journals.append(" ".join(where))
+            case parts:
+                raise ValueError(f"a key of no known form in the state changelog: {parts}")
+    return Remains(tallies, frozenset(marked), journals)

@@ -1,0 +1,50 @@
+"""Which faults, in which order: drawn from a seed, every kind at least once if there are enough."""
+
+import random
+from typing import Final, Literal
+
+FaultKind = Literal[
+    "kill_worker",
+    "freeze_worker",
+    "restart_worker",
+    "join_worker",
+    "leave_worker",
+    "kill_broker",
+    "freeze_broker",
+    "wipe_state",
+    "fill_disk",
+    "cut_network",
+    "delay_network",
+]
+KINDS: Final[tuple[FaultKind, ...]] = (
+    "kill_worker",
+    "freeze_worker",
+    "restart_worker",
+    "join_worker",
+    "leave_worker",
+    "kill_broker",
+    "freeze_broker",
+    "wipe_state",
+    "fill_disk",
+    "cut_network",
+    "delay_network",
+)
+FEWEST_WORKERS: Final = 2
+WORKERS_AT_FIRST: Final = 3
+MOST_WORKERS: Final = 4
+
+
+def draw_faults(seed: int, count: int) -> list[FaultKind]:
+    """So many faults. There are never fewer than FEWEST_WORKERS workers, nor more than MOST_WORKERS."""
+    chance = random.Random(f"{seed}:faults")
+    drawn = list(KINDS) if count >= len(KINDS) else chance.sample(KINDS, count)
+    drawn += chance.choices(KINDS, k=count - len(drawn))
+    chance.shuffle(drawn)
+    workers = WORKERS_AT_FIRST
+    for place, kind in enumerate(drawn):
+        if kind == "join_worker" and workers == MOST_WORKERS:
+            drawn[place] = "leave_worker"
+        elif kind == "leave_worker" and workers == FEWEST_WORKERS:
+            drawn[place] = "join_worker"
+        workers += {"join_worker": 1, "leave_worker": -1}.get(drawn[place], 0)
+    return drawn
