@@ -4,6 +4,7 @@ import json
 import threading
 import time
 import uuid
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,11 +53,12 @@ class Group:
     def members(self) -> list[str] | None:
         """The client ids of the members, sorted; None while the group is not stable or the broker does not answer.
 
-        By librdkafka's first way to ask: the newer `describe_consumer_groups` aborts the whole process when the
-        broker goes away meanwhile (librdkafka #4605).
+        By librdkafka's first way to ask, deprecated as it is: the newer `describe_consumer_groups` aborts the whole
+        process when the broker goes away meanwhile (librdkafka #4605).
         """
         try:
-            [group] = self._admin.list_groups(job.GROUP, timeout=_ASK_SECONDS)
+            with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+                [group] = self._admin.list_groups(job.GROUP, timeout=_ASK_SECONDS)
         except (KafkaException, ValueError):
             return None
         return sorted(member.client_id for member in group.members) if group.state in ("Stable", "Empty") else None
