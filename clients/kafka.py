@@ -5,6 +5,7 @@
 
 import asyncio
 import ssl
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,15 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NotCoordinatorForGroupError, for_code
 from aiokafka.helpers import create_ssl_context
+from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.group import SyncGroupRequest
 from aiokafka.structs import OffsetAndMetadata
 
 NEVER_MS = 2**31 - 1
+
+_RETRY_SECONDS = 0.1
 
 FENCED_INSTANCE_ID = 82
 """Kafka's error code, which aiokafka does not know by name."""
@@ -94,11 +98,41 @@ def request_rejoin(consumer: AIOKafkaConsumer) -> None:
 async def committed_positions(
     consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, OffsetAndMetadata]:
-    """The group's committed offsets with their metadata, which `consumer.committed()` would drop."""
-    found: dict[TopicPartition, OffsetAndMetadata] = await consumer._coordinator.fetch_committed_offsets(  # noqa: SLF001
-        list(partitions)
-    )
-    return found
+    """The group's committed offsets with their metadata, which `consumer.committed()` would drop.
+
+    Asks until the group answers; raises KafkaError when it refuses. aiokafka's own `fetch_committed_offsets` does not
+    look at the error of an answer as a whole, which then names no partition: while a coordinator loads or moves, it
+    says that nothing is committed, and everything would be handled again.
+    """
+    coordinator = consumer._coordinator  # noqa: SLF001
+    topics: dict[str, list[int]] = defaultdict(list)
+    for topic, partition in partitions:
+        topics[topic].append(partition)
+    request = OffsetFetchRequest(coordinator.group_id, list(topics.items()))
+    while True:
+        await coordinator.ensure_coordinator_known()
+        try:
+            response = await coordinator._send_req(request)  # noqa: SLF001
+            return _positions_in(response)
+        except KafkaError as exc:
+            if not exc.retriable:
+                raise
+            if isinstance(exc, NotCoordinatorForGroupError):
+                coordinator.coordinator_dead()
+            await asyncio.sleep(_RETRY_SECONDS)
+
+
+def _positions_in(response: Any) -> dict[TopicPartition, OffsetAndMetadata]:
+    """What an answer to an OffsetFetch holds; raises the KafkaError that it, or one of its partitions, comes with."""
+    answers = [(topic, *answer) for topic, partitions in response.topics for answer in partitions]
+    for code in (response.error_code, *(answer[-1] for answer in answers)):
+        if code:
+            raise for_code(code)
+    return {
+        TopicPartition(topic, partition): OffsetAndMetadata(offset, metadata)
+        for topic, partition, offset, metadata, _ in answers
+        if offset >= 0
+    }
 
 
 def member_id(consumer: AIOKafkaConsumer) -> str:

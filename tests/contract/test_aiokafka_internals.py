@@ -2,11 +2,14 @@
 
 import asyncio
 import inspect
+from typing import Any
 
 import pytest
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.errors import GroupAuthorizationFailedError
+from aiokafka.protocol.commit import OffsetFetchRequest, OffsetFetchResponse_v3
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import (
     AddOffsetsToTxnRequest,
@@ -27,6 +30,10 @@ from clients.kafka import (
 )
 from tests.kafka import TopicFactory
 
+COORDINATOR_LOADS = 14
+NOT_COORDINATOR = 16
+GROUP_AUTHORIZATION_FAILED = 30
+
 
 def parameters(callable_: object) -> list[str]:
     assert callable(callable_)
@@ -35,7 +42,10 @@ def parameters(callable_: object) -> list[str]:
 
 def test_the_coordinators_rejoin_and_offset_fetch_are_where_we_look_for_them() -> None:
     assert parameters(GroupCoordinator.request_rejoin) == []
-    assert parameters(GroupCoordinator.fetch_committed_offsets) == ["partitions"]
+    assert parameters(GroupCoordinator.ensure_coordinator_known) == []
+    assert parameters(GroupCoordinator.coordinator_dead) == []
+    assert parameters(GroupCoordinator._send_req) == ["request"]
+    assert parameters(OffsetFetchRequest) == ["consumer_group", "partitions"]
 
 
 def test_the_client_takes_requests_as_our_transactions_send_them() -> None:
@@ -90,6 +100,44 @@ async def test_a_rejoin_can_be_asked_for_and_positions_come_with_their_metadata(
         assert (found[partition].offset, found[partition].metadata) == (5, "metadata")
         check_consumer(consumer)
         request_rejoin(consumer)
+
+
+@pytest.mark.parametrize("code", [COORDINATOR_LOADS, NOT_COORDINATOR])
+async def test_a_coordinator_that_loads_or_moves_is_asked_again(
+    connection: Connection, create_topic: TopicFactory, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """Such an answer names no partition: taken for 'nothing is committed', everything would be handled again."""
+    topic = await create_topic()
+    async with connection.consumer(topic, group_id=f"group-{topic}") as consumer:
+        await consumer.getmany(timeout_ms=100)
+        (partition,) = consumer.assignment()
+        await consumer.commit({partition: (5, "metadata")})
+        send, refused = consumer._coordinator._send_req, list[Any]()
+
+        async def send_after_a_refusal(request: Any) -> Any:
+            if isinstance(request, OffsetFetchRequest) and not refused:
+                refused.append(request)
+                return OffsetFetchResponse_v3(0, [], code)
+            return await send(request)
+
+        monkeypatch.setattr(consumer._coordinator, "_send_req", send_after_a_refusal)
+        found = await committed_positions(consumer, [partition])
+        assert (len(refused), found[partition].offset) == (1, 5)
+
+
+async def test_a_group_that_refuses_to_tell_its_positions_is_an_error(
+    connection: Connection, create_topic: TopicFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = await create_topic()
+
+    async def refuse(_request: Any) -> Any:
+        return OffsetFetchResponse_v3(0, [], GROUP_AUTHORIZATION_FAILED)
+
+    async with connection.consumer(topic, group_id=f"group-{topic}") as consumer:
+        await consumer.getmany(timeout_ms=100)
+        monkeypatch.setattr(consumer._coordinator, "_send_req", refuse)
+        with pytest.raises(GroupAuthorizationFailedError):
+            await committed_positions(consumer, consumer.assignment())
 
 
 async def test_a_consumer_whose_routine_has_ended_is_told_apart_and_can_be_stopped(
