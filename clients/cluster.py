@@ -52,7 +52,7 @@ class Cluster:
             if attempt:
                 await asyncio.sleep(_METADATA_PAUSE_SECONDS)
             await self._client.add_topic(topic)
-            await self._client.force_metadata_update()
+            await self.refresh()
         if partitions := self._client.cluster.partitions_for_topic(topic):
             return len(partitions)
         raise TopicMissingError(f"topic {topic!r} does not exist: run `pathstream topics create`")
@@ -74,8 +74,9 @@ class Cluster:
         raise TransactionFailedError(f"{partition.topic}-{partition.partition} has no leader")
 
     async def refresh(self) -> None:
-        """Ask anew who leads what."""
-        await self._client.force_metadata_update()
+        """Ask anew who leads what. Raises TimeoutError when aiokafka's own routine does not get to it."""
+        async with asyncio.timeout(self._connection.request_timeout_seconds):
+            await self._client.force_metadata_update()
 
     async def coordinator(self, kind: CoordinationType, key: str) -> int:
         """The node that keeps the group or the transactional id."""

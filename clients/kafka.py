@@ -14,8 +14,9 @@ from typing import Any, Literal
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError, NotCoordinatorForGroupError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, NotCoordinatorForGroupError, for_code
 from aiokafka.helpers import create_ssl_context
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.group import SyncGroupRequest
@@ -156,6 +157,26 @@ async def is_replaced(consumer: AIOKafkaConsumer, former_id: str) -> bool:
     except KafkaError:
         return False
     return bool(response.error_code == FENCED_INSTANCE_ID)
+
+
+_send_as_it_is = AIOKafkaConnection.send
+
+
+def _send(connection: AIOKafkaConnection, request: Any, expect_response: bool = True) -> Any:  # noqa: FBT001, FBT002
+    """Send, and take a connection that is closed already for a broken one.
+
+    asyncio drops what is written to a closed transport, uvloop raises RuntimeError. aiokafka expects neither: the
+    RuntimeError ends its background routines, and without the one that keeps the metadata every later request for
+    metadata waits for ever.
+    """
+    try:
+        return _send_as_it_is(connection, request, expect_response)
+    except RuntimeError as exc:
+        connection.close(reason=CloseReason.CONNECTION_BROKEN)
+        raise KafkaConnectionError(f"connection closed: {exc}") from exc
+
+
+AIOKafkaConnection.send = _send
 
 
 class ConsumerDiedError(KafkaError):  # type: ignore[misc] # aiokafka has no types

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from clients.cluster import Cluster
 from clients.kafka import Connection, stop_consumer
@@ -69,12 +69,14 @@ class GlobalTable(Generic[Row]):
 
     async def _read(self) -> None:
         """From the topic's beginning, for as long as it can be read."""
-        while not (await self._cluster.partition_counts([self._topic]))[self._topic]:
+        while not (count := (await self._cluster.partition_counts([self._topic]))[self._topic]):
             self._problem = "the topic does not exist; run `pathstream topics create`"
             await asyncio.sleep(_PAUSE_SECONDS)
         consumer = self._connection.consumer(self._topic)
         try:
             await consumer.start()
+            if len(consumer.assignment()) < count:
+                raise UnknownTopicOrPartitionError(self._topic)  # its metadata is older than ours: try again
             await self._read_whole(consumer)
             while True:
                 await self._take(consumer)

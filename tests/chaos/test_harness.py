@@ -84,7 +84,7 @@ def test_a_link_carries_delays_hushes_and_cuts(server: socket.socket) -> None:
                 client.recv(100)
             with pytest.raises(ConnectionResetError):
                 behind.recv(100)
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as refused, pytest.raises(ConnectionError):
+        with pytest.raises(ConnectionError), socket.create_connection(("127.0.0.1", port), timeout=5) as refused:
             refused.recv(100)
 
 

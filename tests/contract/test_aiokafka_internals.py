@@ -5,11 +5,13 @@ import inspect
 from typing import Any
 
 import pytest
+import uvloop
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.errors import GroupAuthorizationFailedError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError
 from aiokafka.protocol.commit import OffsetFetchRequest, OffsetFetchResponse_v3
+from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import (
     AddOffsetsToTxnRequest,
@@ -20,6 +22,7 @@ from aiokafka.protocol.transaction import (
 )
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
+from clients.embedded_kafka import EmbeddedKafka
 from clients.kafka import (
     Connection,
     ConsumerDiedError,
@@ -151,3 +154,30 @@ async def test_a_consumer_whose_routine_has_ended_is_told_apart_and_can_be_stopp
     with pytest.raises(ConsumerDiedError):
         check_consumer(consumer)
     await stop_consumer(consumer, seconds=10)
+
+
+async def test_a_transport_that_is_closed_already_is_a_broken_connection_also_under_uvloop(
+    embedded_kafka: EmbeddedKafka,
+) -> None:
+    """Else aiokafka's metadata routine ends, and whoever asks for metadata waits for ever."""
+
+    async def ask_over_a_closed_transport() -> bool:
+        client = Connection(bootstrap_servers=embedded_kafka.bootstrap_servers).client()
+        await client.bootstrap()
+        try:
+            assert await client.force_metadata_update()
+            for connection in list(client._conns.values()):
+                writer = connection._writer
+                writer.transport.abort()
+                await asyncio.sleep(0.05)
+                connection._writer = writer  # as long as aiokafka's reader has not noticed
+                with pytest.raises(KafkaConnectionError, match="handler is closed"):
+                    connection.send(MetadataRequest([]))
+            async with asyncio.timeout(10):
+                while not await client.force_metadata_update():
+                    await asyncio.sleep(0.01)
+            return bool(client._sync_task.done())
+        finally:
+            await client.close()
+
+    assert await asyncio.to_thread(lambda: uvloop.run(ask_over_a_closed_transport())) is False

@@ -203,7 +203,7 @@ class Lab:
     @contextlib.asynccontextmanager
     async def reader(self, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
         """A consumer of committed records from the topic's beginning."""
-        consumer = self.connection.consumer(topic)
+        consumer = self.connection.consumer(topic, metadata_max_age_ms=1_000)  # a topic may have been made just now
         await consumer.start()
         try:
             yield consumer

@@ -44,9 +44,9 @@ def closing(workers: list[WorkerProcess]) -> Iterator[list[WorkerProcess]]:
 
 
 def assignments(worker: WorkerProcess) -> list[list[int]]:
-    """Every assignment of tasks that the worker's log tells of."""
+    """Every assignment of the learning-goal flow's tasks that the worker's log tells of."""
     lines = [json.loads(line) for line in worker.log.splitlines() if '"tasks.assigned"' in line]
-    return [line["tasks"] for line in lines]
+    return [line["tasks"] for line in lines if line["flow"] == LEARNING_GOAL]
 
 
 @asynccontextmanager
