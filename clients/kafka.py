@@ -25,6 +25,8 @@ from aiokafka.structs import OffsetAndMetadata
 NEVER_MS = 2**31 - 1
 
 _RETRY_SECONDS = 0.1
+_NO_GENERATION = -1
+"""Refused by every group, after it has looked at the member: a question in this generation changes nothing."""
 
 FENCED_INSTANCE_ID = 82
 """Kafka's error code, which aiokafka does not know by name."""
@@ -151,7 +153,7 @@ async def is_replaced(consumer: AIOKafkaConsumer, former_id: str) -> bool:
     coordinator = consumer._coordinator  # noqa: SLF001
     if (instance_id := coordinator._group_instance_id) is None:  # noqa: SLF001
         return False
-    request = SyncGroupRequest(coordinator.group_id, coordinator.generation, former_id, instance_id, [])
+    request = SyncGroupRequest(coordinator.group_id, _NO_GENERATION, former_id, instance_id, [])
     try:
         response = await coordinator._send_req(request)  # noqa: SLF001
     except KafkaError:

@@ -19,7 +19,7 @@ from clients.skills_engine import SkillsEngine
 from consumers.connection import connection_for
 from consumers.engine.loop import Engine
 from consumers.engine.stores import Stores
-from consumers.flows import Parts, all_jobs
+from consumers.flows import BUILDERS, Parts
 from consumers.models import build_model
 from consumers.observability import BrokerOutage, HealthServer, Metrics, configure_logging
 from consumers.runtime import collect_garbage_less_often
@@ -81,7 +81,7 @@ class Worker:
         return reasons
 
     def _alive(self) -> bool:
-        return not any(running.done() for running in self._running)
+        return self._stopping.is_set() or not any(running.done() for running in self._running)
 
     async def __aenter__(self) -> Self:
         try:
@@ -107,7 +107,7 @@ class Worker:
     async def _open(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         settings, registry = self._settings, CollectorRegistry()
-        metrics = Metrics(registry)
+        metrics, most_events = Metrics(registry), settings.max_in_flight * len(BUILDERS)
         self._health = await self._stack.enter_async_context(
             HealthServer(settings.http_host, settings.http_port, self.reasons, self._alive, registry)
         )
@@ -118,9 +118,7 @@ class Worker:
             raise SettingsError(
                 f"KAFKA_BOOTSTRAP_SERVERS: no Kafka answers at {settings.kafka_bootstrap_servers}"
             ) from exc
-        reads = await self._stack.enter_async_context(
-            open_http_client(max_connections=settings.max_in_flight * _READS_PER_EVENT)
-        )
+        reads = await self._stack.enter_async_context(open_http_client(max_connections=most_events * _READS_PER_EVENT))
         self._content = ContentService(
             reads,
             base_url=settings.content_service_base_url,
@@ -128,9 +126,7 @@ class Worker:
             timeout_seconds=settings.content_service_timeout_seconds,
         )
         calls = await self._stack.enter_async_context(
-            open_http_client(
-                max_connections=min(settings.max_in_flight * _CALLS_PER_EVENT, settings.llm_max_concurrency)
-            )
+            open_http_client(max_connections=min(most_events * _CALLS_PER_EVENT, settings.llm_max_concurrency))
         )
         self._skills_engine = SkillsEngine(
             reads,
@@ -147,7 +143,7 @@ class Worker:
             model=build_model(settings, calls, metrics),
             clock=SystemClock(),
         )
-        jobs = all_jobs(parts)
+        jobs = [build(parts) for build in BUILDERS]
         stores = self._open_stores()
         group = await self._stack.enter_async_context(asyncio.TaskGroup())
         self._stack.callback(self._stopping.set)

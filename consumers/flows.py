@@ -1,7 +1,7 @@
 """The flows of the service, each put together from the resources that the worker has opened."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from agents.grading.agent import GradingAgent
 from agents.learning_path import LearningPathAgent
@@ -55,11 +55,6 @@ class Job(NamedTuple):
 
     flow: Flow[Any]
     needs: tuple[GlobalTable[Any], ...] = ()
-
-
-def all_jobs(parts: Parts) -> list[Job]:
-    """Everything one worker does."""
-    return [learning_goal(parts), skills_gap(parts), exam(parts)]
 
 
 def learning_goal(parts: Parts) -> Job:
@@ -119,3 +114,7 @@ def exam(parts: Parts) -> Job:
         max_event_bytes=settings.max_event_bytes,
     )
     return Job(consumer.flow())
+
+
+BUILDERS: Final = (learning_goal, skills_gap, exam)
+"""Everything one worker does."""

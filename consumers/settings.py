@@ -102,7 +102,7 @@ class Settings(BaseSettings):
         """The numbers of one engine of a process that runs so many flows: they share the memory evenly."""
         return Limits(
             max_in_flight=self.max_in_flight,
-            max_buffered_bytes=self.max_buffered_bytes // flows,
+            max_buffered_bytes=max(1, self.max_buffered_bytes // flows),
             max_event_bytes=self.max_event_bytes,
             max_attempts=self.max_attempts,
             max_retry_seconds=self.max_retry_seconds,

@@ -14,7 +14,7 @@ from consumers.engine.state import StateMap
 from consumers.engine.steps import Journal
 from producers.output import Output, Source, build_output, check_size
 from schemas.envelope import OutputModel
-from schemas.errors import OutputTooLargeError, PathstreamError
+from schemas.errors import OutputTooLargeError, PathstreamError, StoreError
 from schemas.ids import EventId, LearnerId, derived_event_id, output_id
 
 Result = TypeVar("Result", bound=BaseModel)
@@ -154,6 +154,8 @@ class Context:
             async with gate:
                 try:
                     done.results[name] = await self.step(name, work, into=into)
+                except StoreError:
+                    raise  # of the task, not of this step
                 except PathstreamError as exc:
                     done.failures[name] = exc
 

@@ -15,7 +15,7 @@ from consumers.engine.repartition import forward
 from consumers.engine.seen import remember, was_seen
 from producers.dead_letter import Failure, dead_letter
 from producers.output import Output, check_size
-from schemas.errors import EventError, OutputTooLargeError, PathstreamError
+from schemas.errors import EventError, OutputTooLargeError, PathstreamError, StoreError
 
 _ATTEMPTS_AT_A_BUG = 2
 
@@ -52,8 +52,19 @@ async def attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits)
     """Handle a lane's head once, and say what follows.
 
     Nothing passes through but the cancellation of a dropped task. Whether another one was meant for the worker itself
-    only the pool knows: it has to look after every attempt.
+    only the pool knows: it has to look after every attempt. A store that cannot be read is the task's problem, not the
+    event's: the task starts over from what is in Kafka.
     """
+    try:
+        return await _attempt(flow, lane, context, limits)
+    except StoreError as error:
+        if not lane.stale:
+            lane.task.broken = error
+            lane.task.dirty.set()
+        return Retry(error, limits.recovery_backoff_seconds)
+
+
+async def _attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits) -> Outcome:
     entry = lane.entries[0]
     if not entry.attempts:
         entry.first_attempt_at = time.monotonic()
@@ -76,10 +87,20 @@ async def attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits)
         if lane.stale:
             raise
         failure: Exception = HandlerCancelledError(repr(error))
+    except StoreError:
+        raise
     except Exception as error:  # noqa: BLE001 - a bug in a flow must not stop the others
         failure = error
     else:
         return Done(context.outputs, "degraded" if context.degraded else "done")
+    return _verdict(flow, lane, event, context, failure, limits=limits)
+
+
+def _verdict(
+    flow: Flow[Any], lane: Lane, event: Event | None, context: Context, failure: Exception, *, limits: Limits
+) -> Outcome:
+    """What follows from a failed attempt: another one, something else than was asked for, or the dead letter."""
+    entry = lane.entries[0]
     elapsed = time.monotonic() - entry.first_attempt_at
     delay = retry_delay(failure, attempts=entry.attempts, elapsed=elapsed, limits=limits)
     if delay is not None:
@@ -100,6 +121,8 @@ def _rescued(flow: Flow[Any], event: Event, context: Context) -> bool:
     _start_afresh(context)
     try:
         return flow.rescue is not None and flow.rescue(event, context)
+    except StoreError:
+        raise
     except Exception:  # noqa: BLE001 - the dead letter tells what went wrong first
         return False
 
@@ -111,6 +134,8 @@ def _last_words(flow: Flow[Any], event: Event | None, context: Context) -> list[
         return []
     try:
         flow.give_up(event, context)
+    except StoreError:
+        raise
     except Exception:  # noqa: BLE001 - the dead letter tells what went wrong first
         _start_afresh(context)
     return context.outputs

@@ -1,12 +1,13 @@
 """A global table: a compacted topic read whole by every worker, before it is ready, and followed from then on."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 
 from clients.cluster import Cluster
 from clients.kafka import Connection, stop_consumer
@@ -18,6 +19,8 @@ _POLL_MS = 500
 _MAX_RECORDS = 5_000
 _PAUSE_SECONDS = 1.0
 _STOP_SECONDS = 5.0
+_COUNT_SECONDS = 60.0
+"""How often to look whether the topic has more partitions than before."""
 
 
 class GlobalTable(Generic[Row]):
@@ -54,59 +57,74 @@ class GlobalTable(Generic[Row]):
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read and follow the topic until `stop` is set; an outage of Kafka is waited out."""
-        stopping = asyncio.ensure_future(stop.wait())
-        while not stop.is_set():
-            reading = asyncio.ensure_future(self._read())
-            await asyncio.wait((reading, stopping), return_when=asyncio.FIRST_COMPLETED)
+        async with asyncio.TaskGroup() as group:
+            reading = group.create_task(self._keep_reading(stop))
+            await stop.wait()
             reading.cancel()
-            await asyncio.wait((reading,))
-            if not reading.cancelled() and (error := reading.exception()) is not None:
-                if not isinstance(error, KafkaError | OSError | TimeoutError):
-                    raise error
-                self._problem = f"cannot be read: {type(error).__name__}"
-                self._log.warning("global_table.unreadable", error=type(error).__name__)
-                await asyncio.wait((stopping,), timeout=_PAUSE_SECONDS)
 
-    async def _read(self) -> None:
-        """From the topic's beginning, for as long as it can be read."""
-        while not (count := (await self._cluster.partition_counts([self._topic]))[self._topic]):
-            self._problem = "the topic does not exist; run `pathstream topics create`"
-            await asyncio.sleep(_PAUSE_SECONDS)
-        consumer = self._connection.consumer(self._topic)
+    async def _keep_reading(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():  # aiokafka may swallow the cancellation
+            try:
+                await self._read(stop)
+            except (KafkaError, OSError, TimeoutError) as exc:
+                self._problem = f"cannot be read: {type(exc).__name__}"
+                self._log.warning("global_table.unreadable", error=type(exc).__name__)
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _read(self, stop: asyncio.Event) -> None:
+        """Read the topic whole into new rows, put them in place of the old ones, and follow; ends when it grows.
+
+        Never into the rows in use: what was replaced or deleted long ago would rise again for a moment. An offset
+        that is gone is an error, and leads here anew.
+        """
+        partitions = await self._partitions()
+        consumer = self._connection.consumer(auto_offset_reset="none")
         try:
             await consumer.start()
-            if len(consumer.assignment()) < count:
-                raise UnknownTopicOrPartitionError(self._topic)  # its metadata is older than ours: try again
-            await self._read_whole(consumer)
-            while True:
-                await self._take(consumer)
+            consumer.assign(partitions)
+            await consumer.seek_to_beginning(*partitions)
+            rows = await self._read_whole(consumer, partitions)
+            self._rows, self._is_whole = rows, True
+            self._log.info("global_table.ready", rows=len(rows))
+            counted_at = time.monotonic()
+            while not stop.is_set():
+                await self._take(consumer, rows)
+                if time.monotonic() - counted_at > _COUNT_SECONDS:
+                    counted_at = time.monotonic()
+                    if len(await self._partitions()) != len(partitions):
+                        return
         finally:
             await stop_consumer(consumer, seconds=_STOP_SECONDS)
 
-    async def _read_whole(self, consumer: AIOKafkaConsumer) -> None:
-        ends = await consumer.end_offsets(consumer.assignment())
-        for partition, end in ends.items():
-            while await consumer.position(partition) < end:
-                self._problem = f"{len(self._rows)} rows read"
-                await self._take(consumer)
-        if not self._is_whole:
-            self._is_whole = True
-            self._log.info("global_table.ready", rows=len(self._rows))
+    async def _partitions(self) -> list[TopicPartition]:
+        """All partitions of the topic, once there are any."""
+        while not (count := (await self._cluster.partition_counts([self._topic]))[self._topic]):
+            self._problem = "the topic does not exist; run `pathstream topics create`"
+            await asyncio.sleep(_PAUSE_SECONDS)
+        return [TopicPartition(self._topic, number) for number in range(count)]
 
-    async def _take(self, consumer: AIOKafkaConsumer) -> None:
+    async def _read_whole(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> dict[bytes, Row]:
+        rows: dict[bytes, Row] = {}
+        for partition, end in (await consumer.end_offsets(partitions)).items():
+            while await consumer.position(partition) < end:
+                self._problem = f"{len(rows)} rows read"
+                await self._take(consumer, rows)
+        return rows
+
+    async def _take(self, consumer: AIOKafkaConsumer, rows: dict[bytes, Row]) -> None:
         fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
         for records in fetched.values():
             for record in records:
-                self._apply(record)
+                self._apply(record, rows)
 
-    def _apply(self, record: ConsumerRecord[Any, Any]) -> None:
+    def _apply(self, record: ConsumerRecord[Any, Any], rows: dict[bytes, Row]) -> None:
         if record.key is None:
             self._refuse(record, "a record without a key")
         elif record.value is None:
-            self._rows.pop(record.key, None)
+            rows.pop(record.key, None)
         else:
             try:
-                self._rows[record.key] = self._decode(record.key, record.value)
+                rows[record.key] = self._decode(record.key, record.value)
             except EventError as exc:
                 self._refuse(record, str(exc))
 

@@ -8,7 +8,7 @@ class Limits:
     """How much, how long, how often; the defaults are those of the contracts and of the design's measurements."""
 
     max_in_flight: int = 256
-    """Events handled at once by one process: the size of the worker pool."""
+    """Events handled at once by one flow of a process: the size of its worker pool."""
     max_buffered_bytes: int = 64 * 2**20
     """Bytes of unfinished records and of uncommitted results; above it polling stops, below `low_water` it goes on."""
     low_water: float = 0.8

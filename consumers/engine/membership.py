@@ -34,6 +34,14 @@ class Membership:
             if self._is_taken:
                 raise asyncio.CancelledError
 
+    async def look(self) -> None:
+        """After an error of Kafka's: aiokafka does not tell that a place was taken while it was joining.
+
+        Only under the name that the group knows: one that was reset says nothing.
+        """
+        if self._member_id and member_id(self._consumer) == self._member_id:
+            self._is_taken = await is_replaced(self._consumer, self._member_id)
+
     def check(self) -> None:
         """Raises InstanceTakenError when another process has our place."""
         if self._is_taken:

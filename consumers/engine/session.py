@@ -86,6 +86,10 @@ class Session:
                 except asyncio.CancelledError:
                     self._pool.stop()  # the group is falling apart: no worker may outlive it
                     raise
+                if working.cancelled():  # by aiokafka's own routine: nobody else did
+                    self._pool.stop()
+                    self._membership.check()
+                    raise ConsumerDiedError("the consumer's background routine was cancelled")
                 working.cancel()
                 await assignment.finish()
                 assignment.close()
@@ -141,6 +145,7 @@ class Session:
                 raise
             except KafkaError as exc:
                 self._report.poll_failed(exc)
+                await self._membership.look()
                 assignment.rewind()
                 one_by_one = True
                 await asyncio.sleep(self._limits.recovery_backoff_seconds)

@@ -9,7 +9,7 @@ import fcntl
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -83,8 +83,9 @@ class Stores:
     def left(self, group_id: str, partition: int) -> None:
         """Note that the task has gone elsewhere."""
         folder = self._task(group_id, partition)
-        if folder.exists():
-            (folder / "left").touch()
+        with suppress(OSError):  # a folder that is not marked is not removed: nothing worse
+            if folder.exists():
+                (folder / "left").touch()
 
     def returned(self, group_id: str, partition: int) -> None:
         """Note that the task is here."""

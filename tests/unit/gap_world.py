@@ -129,7 +129,8 @@ class World:
     def company(self, company_id: str, row: dict[str, Any] | None) -> None:
         """A record of the compacted topic, as the global table's reader hands it on."""
         value = None if row is None else json.dumps(row).encode()
-        self._companies._apply(self._record(COMPANY_UPDATED, value, company_id.encode()))
+        record = self._record(COMPANY_UPDATED, value, company_id.encode())
+        self._companies._apply(record, self._companies._rows)
 
     def commit(self) -> None:
         """A checkpoint that gets through."""
