@@ -8,6 +8,7 @@ import pytest
 from aiokafka.admin import NewTopic
 
 from clients.cluster import Cluster
+from clients.embedded_kafka import EmbeddedKafka
 from clients.kafka import Connection
 from consumers.engine.global_table import GlobalTable
 from schemas.errors import InvalidEventError
@@ -74,3 +75,29 @@ async def test_a_flow_that_needs_a_table_waits_until_the_table_is_whole(lab: Lab
             await admin.close()
             await lab.outputs_complete()
             assert engine.reasons() == []
+
+
+async def test_a_table_that_is_read_anew_never_shows_what_was_replaced_and_forgets_what_is_gone(
+    embedded_kafka: EmbeddedKafka,
+) -> None:
+    """The topic is made anew, shorter: the offset of the reader is gone, so it begins again."""
+    connection = Connection(bootstrap_servers=embedded_kafka.bootstrap_servers)
+    embedded_kafka.create_topic("companies", partitions=1)
+    await write(connection, "companies", [(f"company-{n}", b"auto") for n in range(50)] + [("c", b"manual")])
+    seen = set()
+    async with following(connection, "companies") as table:
+        await until(lambda: table.reason is None, "the table to be whole")
+        admin = connection.admin()
+        await admin.start()
+        await admin.delete_topics(["companies"])
+        await admin.close()
+        embedded_kafka.create_topic("companies", partitions=1)
+        await write(connection, "companies", [("c", b"auto"), ("c", b"manual again")])
+
+        def is_read_anew() -> bool:
+            seen.add((table.get("c"), table.reason))
+            return table.get("c") == "manual again"
+
+        await until(is_read_anew, "the table to be read anew")
+        assert len(table) == 1
+    assert seen == {("manual", None), ("manual again", None)}
