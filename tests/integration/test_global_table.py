@@ -83,7 +83,7 @@ async def test_a_table_that_is_read_anew_never_shows_what_was_replaced_and_forge
     """The topic is made anew, shorter: the offset of the reader is gone, so it begins again."""
     connection = Connection(bootstrap_servers=embedded_kafka.bootstrap_servers)
     embedded_kafka.create_topic("companies", partitions=1)
-    await write(connection, "companies", [(f"company-{n}", b"auto") for n in range(50)] + [("c", b"manual")])
+    await write(connection, "companies", [*((f"company-{n}", b"auto") for n in range(50)), ("c", b"manual")])
     seen = set()
     async with following(connection, "companies") as table:
         await until(lambda: table.reason is None, "the table to be whole")

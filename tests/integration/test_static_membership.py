@@ -6,14 +6,21 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from time import time
+from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from prometheus_client import CollectorRegistry
 
+from clients.cluster import Cluster
 from clients.content_service_stub import ContentServiceStub
 from clients.kafka import Connection
+from consumers.engine.loop import Engine
+from consumers.observability import Metrics
 from consumers.topics import LEARNING_GOAL, LEARNING_PATH
+from schemas.errors import InstanceTakenError
 from tests.integration.conftest import make_service_topics
-from tests.integration.lab import Lab
+from tests.integration.lab import FAST, Lab, until
 from tests.integration.service import goal_event
 from tests.integration.workers import WorkerProcess
 from tests.kafka import RealKafka, free_port
@@ -135,3 +142,60 @@ async def test_of_two_workers_with_one_instance_id_the_older_one_ends_and_says_w
             await producer.send_and_wait(LEARNING_GOAL, event, key=b"u1")
         await Lab(connection).read(LEARNING_PATH, 1)
         assert new.running
+
+
+class SlowToLeave(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
+    """A member that holds every rebalance up until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.is_asked, self.may_leave = asyncio.Event(), asyncio.Event()
+
+    async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
+        if revoked:
+            self.is_asked.set()
+            await self.may_leave.wait()
+
+    async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
+        pass
+
+    async def lets_go_once(self) -> None:
+        await asyncio.wait_for(self.is_asked.wait(), 20)
+        self.is_asked.clear()
+        self.may_leave.set()
+        await asyncio.sleep(0)
+        self.may_leave.clear()
+
+
+async def test_a_worker_that_is_replaced_amid_a_rebalance_ends_too(connection: Connection) -> None:
+    """It has asked to join and waits for a slow member when another process takes its place."""
+    lab = Lab(connection)
+    await lab.create(partitions=6)
+    topics, slow = [lab.topic, f"{lab.group}-repartition"], SlowToLeave()
+    async with member(lab) as first, member(lab) as third, member(lab, group_instance_id="same") as newer:
+        first.subscribe(topics, listener=slow)
+        await until(lambda: bool(first.assignment()), "the slow member to have its partitions")
+        async with Cluster(connection) as cluster:
+            older = Engine(
+                lab.flow(),
+                connection=connection,
+                cluster=cluster,
+                limits=FAST,
+                metrics=Metrics(CollectorRegistry()),
+                group_instance_id="same",
+            )
+            ended = asyncio.ensure_future(older.run(asyncio.Event()))
+            await slow.lets_go_once()
+            await until(lambda: not older.reasons(), "the older one to be ready")
+            third.subscribe(topics)
+            await asyncio.wait_for(slow.is_asked.wait(), 20)
+            await until(lambda: bool(older.reasons()), "the older one to wait for the slow member")
+            newer.subscribe(topics)
+            with pytest.raises(InstanceTakenError):
+                await asyncio.wait_for(ended, 30)
+        slow.may_leave.set()
+        await until(lambda: bool(newer.assignment()), "the newer one to have the place")
+
+
+def member(lab: Lab, **options: Any) -> AIOKafkaConsumer:
+    times = {"session_timeout_ms": 10_000, "heartbeat_interval_ms": 200, "rebalance_timeout_ms": 60_000}
+    return lab.connection.consumer(group_id=lab.group, **times, **options)
