@@ -82,8 +82,6 @@ class Run:
             if sender.ended or scene.follower.count >= self._options.events:
                 raise RuntimeError(f"all was done before the faults were: {number - 1} of {len(self._faults)}")
             self._make_fault(scene, number, kind)
-            if dead := scene.fleet.dead():
-                raise RuntimeError(f"ended by itself: {', '.join(dead)}")
 
     def _make_fault(self, scene: Scene, number: int, kind: FaultKind) -> None:
         results = f"{scene.follower.count:,} of {self._options.events:,} results"

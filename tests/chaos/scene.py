@@ -94,17 +94,27 @@ class Scene:
         self.strike(whom, self.fleet.wanted)
 
     def run(self, number: int, kind: FaultKind, fault: Callable[["Scene", random.Random], None], seed: int) -> Span:
-        """Let a fault strike, wait until all is well again, and note its span. Raises TimeoutError."""
+        """Let a fault strike, wait until all is well again, and note its span.
+
+        Raises TimeoutError, and RuntimeError when a worker has ended that should not.
+        """
         self._struck_at, self._victims = time.monotonic(), frozenset()
-        fault(self, random.Random(f"{seed}:{number}"))
-        self.wait_until_well()
-        span = Span(number=number, kind=kind, victims=self._victims, begin=self._struck_at, end=time.monotonic())
-        self.spans.append(span)
+        try:
+            fault(self, random.Random(f"{seed}:{number}"))
+            self.wait_until_well()
+        finally:
+            now = time.monotonic()
+            span = Span(number=number, kind=kind, victims=self._victims, begin=self._struck_at, end=now)
+            self.spans.append(span)
         return span
 
     def wait_until_well(self) -> None:
         """The group is what it should be, everybody is ready, and results come again."""
-        self.wait_until(lambda: self.group.members() == self.fleet.members, "the group to be whole")
+        self.wait_until(
+            lambda: bool(self.fleet.dead()) or self.group.members() == self.fleet.members, "the group to be whole"
+        )
+        if dead := self.fleet.dead():
+            raise RuntimeError(f"ended by themselves: {', '.join(dead)}")
         self.wait_until(lambda: not self.fleet.reasons(), "all workers to be ready")
         before = self.follower.count
         self.wait_until(lambda: self.follower.count > before, "a result after the fault")
