@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from agents.grading.numbers import exact, number_in, same_number
-from agents.grading.orders import without_orders
+from agents.grading.orders import answer_in
 from agents.grading.texts import one_way
 from schemas.exam import Question
 from schemas.submission import AnswerResponse
@@ -53,7 +53,7 @@ def selected(question: Question, response: AnswerResponse | None) -> frozenset[s
 
 def matches_text(question: Question, response: AnswerResponse) -> bool:
     """Whether what was written is the key or one of its variations, as text or as a number."""
-    written = without_orders(response.text).text
+    written = answer_in(response).text
     if written and one_way(written) in {one_way(text) for text in _accepted(question)}:
         return True
     given = _given_number(response)
@@ -80,7 +80,7 @@ def _number_marks(question: Question, response: AnswerResponse) -> int | None:
 def _given_number(response: AnswerResponse) -> Fraction | None:
     if response.numeric_value is not None:
         return exact(response.numeric_value)
-    return number_in(without_orders(response.text).text)
+    return number_in(answer_in(response).text)
 
 
 def _accepted(question: Question) -> Sequence[str]:

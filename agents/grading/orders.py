@@ -8,6 +8,11 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from schemas.submission import AnswerResponse
+
+LONGEST_ANSWER = 20_000
+"""Characters of one answer that are graded; there are no longer ones in an exam hall."""
+
 _RULES = r"(?:instructions?|prompts?|rules|guidelines|marking|(?:mark|marking)\s+schemes?|rubrics?|answer\s+keys?)"
 _ALL = r"(?:full|maximum|max|all|top|complete|perfect|\d+|100\s*%(?:\s+of)?)"
 _TO_END = r"[^.!?\n]{0,60}\b"
@@ -29,9 +34,8 @@ _ORDERS = re.compile("|".join(_PATTERNS), re.IGNORECASE | re.MULTILINE)
 _SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
 _ANSWERS_REMEMBERED = 256
 """An answer is looked at by the key, the prompt and the warnings, one after the other."""
-_LEADING_IN = re.compile(
-    r"(?:[\s,;:(\[{\"'\-]|\b(?:and|but|so|now|please|also|then|i|you|must|should|this|it|my|answer)\b)+$", re.IGNORECASE
-)
+_LEADING_SIGNS = frozenset(",;:([{\"'-")
+_LEADING_WORDS = frozenset("and but so now please also then i you must should this it my answer".split())  # noqa: SIM905
 
 
 class Answered(NamedTuple):
@@ -39,6 +43,11 @@ class Answered(NamedTuple):
 
     text: str
     orders: int
+
+
+def answer_in(response: AnswerResponse | None) -> Answered:
+    """What a response says in words, as far as it is graded; an empty text where there is none."""
+    return without_orders(response.text[:LONGEST_ANSWER]) if response is not None else Answered("", 0)
 
 
 @lru_cache(maxsize=_ANSWERS_REMEMBERED)
@@ -50,8 +59,22 @@ def without_orders(text: str) -> Answered:
     for sentence in _SENTENCES.split(text):
         found = _ORDERS.search(sentence)
         orders += found is not None
-        kept.append(sentence if found is None else _LEADING_IN.sub("", sentence[: found.start()]))
+        kept.append(sentence if found is None else _without_lead_in(sentence[: found.start()]))
     rest = " ".join(filter(None, kept)).strip()
     if (found := _ORDERS.search(rest)) is not None:  # one that stood over several lines
-        rest, orders = _LEADING_IN.sub("", rest[: found.start()]), orders + 1
+        rest, orders = _without_lead_in(rest[: found.start()]), orders + 1
     return Answered(rest, orders)
+
+
+def _without_lead_in(text: str) -> str:
+    """Take off the words and signs that lead up to an order, from the end on, so that the time grows with the text."""
+    end = len(text)
+    while True:
+        while end and (text[end - 1].isspace() or text[end - 1] in _LEADING_SIGNS):
+            end -= 1
+        start = end
+        while start and text[start - 1].isalnum():
+            start -= 1
+        if text[start:end].casefold() not in _LEADING_WORDS:
+            return text[:end]
+        end = start
