@@ -84,11 +84,14 @@ class ExamConsumer:
     async def handle(self, event: ExamSubmission, context: Context) -> None:
         """Answer a submission with an evaluation, or with the rule that it breaks.
 
-        The same submission again changes nothing, unless it is the replayed dead letter of an unfinished one.
+        The same submission again changes nothing, unless it is the replayed dead letter of an unfinished one: for that
+        one's sake an event that is ignored meanwhile is not remembered, since it may have the same id.
         """
         state = ExamState(context, self._clock)
         earlier = state.answered(event.submission_id)
-        if earlier is not None and (earlier.status in ("completed", "rejected") or not _is_replayed(context)):
+        is_finished = earlier is not None and earlier.status in ("completed", "rejected")
+        if earlier is not None and (is_finished or not _is_replayed(context)):
+            context.remember = is_finished
             _log.info(log_events.EXAM_IGNORED, event_id=context.event_id, status=earlier.status)
             return
         if event.mock_exam is None:
