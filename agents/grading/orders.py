@@ -1,7 +1,8 @@
 """Sentences in an answer that speak to the grader instead of answering: they are neither graded nor shown to a model.
 
 The first defence is that answers are data between markers; this is the second. It knows what such sentences are
-about (marks, grading, rules, prompts), so that "ignore air resistance" stays an answer.
+about (marks, grading), so that "ignore air resistance" stays an answer; rules, instructions and systems are also what
+exams ask about: with those, the sentence has to name grading too.
 """
 
 import re
@@ -13,24 +14,37 @@ from schemas.submission import AnswerResponse
 LONGEST_ANSWER = 20_000
 """Characters of one answer that are graded; there are no longer ones in an exam hall."""
 
-_RULES = r"(?:instructions?|prompts?|rules|guidelines|marking|(?:mark|marking)\s+schemes?|rubrics?|answer\s+keys?)"
+_IGNORE = r"\b(?:ignore|disregard|forget|override|bypass|do\s+not\s+(?:use|apply|follow))\b"
+_GRADING = r"(?:marking|(?:mark|marking)\s+schemes?|rubrics?|answer\s+keys?)"
+_RULES = r"(?:instructions?|prompts?|rules|guidelines)"
 _ALL = r"(?:full|maximum|max|all|top|complete|perfect|\d+|100\s*%(?:\s+of)?)"
 _TO_END = r"[^.!?\n]{0,60}\b"
 _PATTERNS = (
-    rf"\b(?:ignore|disregard|forget|override|bypass|do\s+not\s+(?:use|apply|follow))\b{_TO_END}{_RULES}\b",
+    rf"{_IGNORE}{_TO_END}{_GRADING}\b",
+    rf"{_IGNORE}\s+(?:(?:all|any|of|the|your|my|these)\s+){{0,3}}"
+    r"(?:previous|prior|above|earlier|preceding)\s+(?:instructions|prompts|rules|guidelines)\b",
     rf"\b(?:award|give|grant|assign|deserves?)\b{_TO_END}{_ALL}\s+(?:(?:possible|available|of|the)\s+)*(?:marks?|credit)\b",
     rf"\b(?:award|give|grant|deserves?)\b{_TO_END}(?:full|maximum|max|perfect|top)\s+(?:points|scores?)\b",
-    r"\b(?:mark|grade|score|count)\s+(?:me|this|it|everything|my)\b[^.!?\n]{0,40}\b(?:as\s+)?(?:correct|right|full|highest)\b",
+    r"\b(?:mark|grade|score|count)\s+(?:me|this|it|everything|my)\b[^.!?\n]{0,40}\b(?:correct|as\s+right|full|highest)\b",
     r"(?:\b(?:return|output|respond|reply|answer)\b[^\n]{0,200}|[\[{\"'][^\n]{0,200})?\bmarks_?\s?earned\b",
     r"\byou\s+are\s+(?:now|an?|the)\b[^.!?\n]{0,40}\b(?:grader|examiner|marker|assistant|model|pirate|mode)\b",
     r"\b(?:act\s+as|pretend\s+to\s+be|behave\s+as)\b[^.!?\n]{0,40}\b(?:grader|examiner|marker|assistant|model)\b",
+    r"</?\s*data\s*>",
+)
+_WITH_GRADING = (
+    rf"{_IGNORE}{_TO_END}{_RULES}\b",
     r"\b(?:system|developer)\s*(?:prompt|message|override|instructions?)\b",
     r"^[ \t]*(?:system|assistant|developer)[ \t]*:",
     r"\b(?:dear|attention|hey|note\s+(?:to|for))\s+(?:the\s+|my\s+)?(?:grader|examiner|marker|ai|assistant|model)\b",
     r"\bas\s+an?\s+(?:ai|language\s+model|grader)\b",
-    r"</?\s*data\s*>",
+)
+_ABOUT_GRADING = re.compile(
+    r"\b(?:marks?|marked|marking|markers?|grad(?:e|es|ed|er|ers|ing)|scor(?:e|es|ed|ing)|schemes?|rubrics?|award\w*|credit"
+    r"|examiners?|assessors?|answers?\s+(?:is|are|as)\s+(?:correct|right))\b",
+    re.IGNORECASE,
 )
 _ORDERS = re.compile("|".join(_PATTERNS), re.IGNORECASE | re.MULTILINE)
+_PERHAPS_ORDERS = re.compile("|".join(_WITH_GRADING), re.IGNORECASE)
 _SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
 _ANSWERS_REMEMBERED = 256
 """An answer is looked at by the key, the prompt and the warnings, one after the other."""
@@ -53,17 +67,21 @@ def answer_in(response: AnswerResponse | None) -> Answered:
 @lru_cache(maxsize=_ANSWERS_REMEMBERED)
 def without_orders(text: str) -> Answered:
     """Cut sentences (or lines) from where they give the grader orders; an answer without any stays as it is."""
-    if not _ORDERS.search(text):
-        return Answered(text, 0)
     kept, orders = [], 0
     for sentence in _SENTENCES.split(text):
-        found = _ORDERS.search(sentence)
-        orders += found is not None
-        kept.append(sentence if found is None else _without_lead_in(sentence[: found.start()]))
-    rest = " ".join(filter(None, kept)).strip()
+        start = _order_in(sentence)
+        orders += start is not None
+        kept.append(sentence if start is None else _without_lead_in(sentence[:start]))
+    rest = " ".join(filter(None, kept)).strip() if orders else text
     if (found := _ORDERS.search(rest)) is not None:  # one that stood over several lines
         rest, orders = _without_lead_in(rest[: found.start()]), orders + 1
     return Answered(rest, orders)
+
+
+def _order_in(sentence: str) -> int | None:
+    """Where an order to the grader begins."""
+    found = [_ORDERS.search(sentence), _ABOUT_GRADING.search(sentence) and _PERHAPS_ORDERS.search(sentence)]
+    return min((match.start() for match in found if match is not None), default=None)
 
 
 def _without_lead_in(text: str) -> str:
