@@ -17,12 +17,12 @@ LONGEST_ANSWER = 20_000
 _IGNORE = r"\b(?:ignore|disregard|forget|override|bypass|do\s+not\s+(?:use|apply|follow))\b"
 _GRADING = r"(?:marking|(?:mark|marking)\s+schemes?|rubrics?|answer\s+keys?)"
 _RULES = r"(?:instructions?|prompts?|rules|guidelines)"
+_EARLIER = r"(?:previous|prior|above|earlier|preceding)\s+(?:instructions|prompts|rules|guidelines)"
 _ALL = r"(?:full|maximum|max|all|top|complete|perfect|\d+|100\s*%(?:\s+of)?)"
 _TO_END = r"[^.!?\n]{0,60}\b"
 _PATTERNS = (
     rf"{_IGNORE}{_TO_END}{_GRADING}\b",
-    rf"{_IGNORE}\s+(?:(?:all|any|of|the|your|my|these)\s+){{0,3}}"
-    r"(?:previous|prior|above|earlier|preceding)\s+(?:instructions|prompts|rules|guidelines)\b",
+    rf"{_IGNORE}\s+(?:(?:all|any|of|the|your|my|these)\s+){{0,3}}{_EARLIER}\b",
     rf"\b(?:award|give|grant|assign|deserves?)\b{_TO_END}{_ALL}\s+(?:(?:possible|available|of|the)\s+)*(?:marks?|credit)\b",
     rf"\b(?:award|give|grant|deserves?)\b{_TO_END}(?:full|maximum|max|perfect|top)\s+(?:points|scores?)\b",
     r"\b(?:mark|grade|score|count)\s+(?:me|this|it|everything|my)\b[^.!?\n]{0,40}\b(?:correct|as\s+right|full|highest)\b",
