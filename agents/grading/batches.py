@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from agents.grading.orders import LONGEST_ANSWER
 from schemas.exam import MockExam, Question, QuestionType
 from schemas.submission import AnswerResponse, SubmittedAnswer
 
@@ -12,8 +13,6 @@ _QUESTION_TOKENS = 320
 _CRITERION_TOKENS = 110
 _PROMPT_CHARS = 100_000
 """About 25,000 tokens of questions and answers."""
-LONGEST_ANSWER = 20_000
-"""Characters of one answer that are graded; there are no longer ones in an exam hall."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

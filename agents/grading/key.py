@@ -1,10 +1,9 @@
 """What the answer key alone decides about an answer: where it decides, it wins over any model."""
 
 from collections.abc import Sequence
-from fractions import Fraction
 
-from agents.grading.numbers import exact, number_in, same_number
-from agents.grading.orders import without_orders
+from agents.grading.numbers import Number, exact, number_in, same_number
+from agents.grading.orders import answer_in
 from agents.grading.texts import one_way
 from schemas.exam import Question
 from schemas.submission import AnswerResponse
@@ -29,8 +28,8 @@ def marks_by_key(question: Question, response: AnswerResponse | None) -> int | N
     """The marks that the key gives, or None where it takes a reader.
 
     Nothing answered: 0. Options: all or nothing for one option; of several, each wrong one takes away what a right one
-    gives. A number: equal within ±0.001 to the key or a variation, or written like one. A short text: written like the
-    key or a variation, else None.
+    gives. A number: equal within ±0.001 to the key or a variation, or written like one; None where its name or unit is
+    another one. A short text: written like the key or a variation, or the same number of the same, else None.
     """
     if response is None or not is_answered(question, response):
         return 0
@@ -52,12 +51,15 @@ def selected(question: Question, response: AnswerResponse | None) -> frozenset[s
 
 
 def matches_text(question: Question, response: AnswerResponse) -> bool:
-    """Whether what was written is the key or one of its variations, as text or as a number."""
-    written = without_orders(response.text).text
+    """Whether what was written is the key or one of its variations: as text, or as a number with its name and unit."""
+    written = answer_in(response).text
     if written and one_way(written) in {one_way(text) for text in _accepted(question)}:
         return True
     given = _given_number(response)
-    return given is not None and any(same_number(given, value) for value in _accepted_numbers(question))
+    return given is not None and any(
+        same_number(given.value, number.value) and (given.name, given.unit) == (number.name, number.unit)
+        for number in _accepted_numbers(question)
+    )
 
 
 def _option_marks(question: Question, response: AnswerResponse) -> int:
@@ -69,23 +71,33 @@ def _option_marks(question: Question, response: AnswerResponse) -> int:
 
 
 def _number_marks(question: Question, response: AnswerResponse) -> int | None:
-    given, accepted = _given_number(response), _accepted_numbers(question)
-    if given is not None and any(same_number(given, value) for value in accepted):
+    given = _given_number(response)
+    comparable = _comparable(given, _accepted_numbers(question)) if given is not None else []
+    if given is not None and any(same_number(given.value, number.value) for number in comparable):
         return question.marks
-    if given is not None and accepted:
+    if comparable:
         return 0
     return question.marks if matches_text(question, response) else None
 
 
-def _given_number(response: AnswerResponse) -> Fraction | None:
+def _comparable(given: Number, accepted: Sequence[Number]) -> list[Number]:
+    """Those of the name and the unit that were given, or all where one side has none."""
+    if given.name and any(number.name for number in accepted):
+        accepted = [number for number in accepted if number.name == given.name]
+    if given.unit and any(number.unit for number in accepted):
+        accepted = [number for number in accepted if number.unit == given.unit]
+    return list(accepted)
+
+
+def _given_number(response: AnswerResponse) -> Number | None:
     if response.numeric_value is not None:
-        return exact(response.numeric_value)
-    return number_in(without_orders(response.text).text)
+        return Number(exact(response.numeric_value))
+    return number_in(answer_in(response).text)
 
 
 def _accepted(question: Question) -> Sequence[str]:
     return (question.key.correct_answer, *question.key.acceptable_variations)
 
 
-def _accepted_numbers(question: Question) -> list[Fraction]:
-    return [value for text in _accepted(question) if (value := number_in(text)) is not None]
+def _accepted_numbers(question: Question) -> list[Number]:
+    return [number for text in _accepted(question) if (number := number_in(text)) is not None]

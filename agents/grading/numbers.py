@@ -4,6 +4,7 @@ import re
 import unicodedata
 from decimal import Decimal
 from fractions import Fraction
+from typing import NamedTuple
 
 TOLERANCE = Fraction(1, 1000)
 """Absolute, inclusive (seed 003)."""
@@ -16,9 +17,11 @@ _VULGAR = re.compile("[\u00bc-\u00be\u2150-\u215e]")
 _TIMES = re.compile(r"\\times|\\cdot|[\u00d7\u00b7*]")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _POWER = re.compile(r"10\s*(?:\^\s*\{?\s*([+-]?\d{1,3})\s*\}?|([⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}))")
-_DECORATION = re.compile(r"\\[,;:!() ]|\\left|\\right|\\text\s*\{[^{}]*\}|\\mathrm\s*\{[^{}]*\}|[$£€{}~]|\\%|\\circ|°")
+_LATEX_TEXT = re.compile(r"\\(?:text|mathrm)\s*\{([^{}]*)\}")
+_CURRENCY = re.compile("[£€]")
+_DECORATION = re.compile(r"\\[,;:!() ]|\\left|\\right|[$£€{}~]|\\(?=%)|\\circ|°")
 _THOUSANDS = re.compile(r"(?<=\d)[, \u00a0\u202f](?=\d{3}(?:\D|$))")
-_NAME = re.compile(r"^\s*[A-Za-z]\w{0,10}\s*=\s*")
+_NAME = re.compile(r"^\s*([A-Za-z]\w{0,10})\s*=\s*")
 _PLAIN = r"(\d+(?:\.\d+)?|\.\d+)"
 _NUMBER = re.compile(
     rf"^\s*([+-]?)\s*(?:(\d+)\s+(?=\d+\s*/))?{_PLAIN}(?:[eE]([+-]?\d{{1,3}}))?"
@@ -29,7 +32,15 @@ _UNIT = re.compile(
 )
 
 
-def number_in(text: str) -> Fraction | None:
+class Number(NamedTuple):
+    """A number as it is written: the name before it (`x = `) and the unit after it, both empty for none."""
+
+    value: Fraction
+    name: str = ""
+    unit: str = ""
+
+
+def number_in(text: str) -> Number | None:
     """Read a text that is one number, perhaps with a name before (`x = `) and a unit after it; else None.
 
     Percent signs and units are not converted: 50 % is 50. A comma before three digits groups them, another one is a
@@ -37,9 +48,16 @@ def number_in(text: str) -> Fraction | None:
     """
     if len(text) > _LONGEST:
         return None
-    found = _NUMBER.match(_plain(text))
-    if found is None or not _UNIT.fullmatch(found[7].strip()):
+    plain = _plain(text)
+    named = _NAME.match(plain)
+    found = _NUMBER.match(_digits(plain[named.end() :] if named else plain))
+    if found is None or not _UNIT.fullmatch(found[7].strip()) or (value := _value(found)) is None:
         return None
+    unit = "".join([*_CURRENCY.findall(text), *found[7].split()]).removesuffix(".")
+    return Number(value, named[1] if named else "", unicodedata.normalize("NFKC", unit.replace("^", "")))
+
+
+def _value(found: re.Match[str]) -> Fraction | None:
     sign, whole, digits, exponent, divisor, power, _ = found.groups()
     value = Fraction(Decimal(digits))
     if divisor is not None:
@@ -64,15 +82,17 @@ def exact(value: float) -> Fraction:
 
 
 def _plain(text: str) -> str:
-    """Write a number in one way: `-`, `/`, `.`, and `@n` for a power of ten."""
+    """Write a number in one way: `-`, `/`, and `@n` for a power of ten."""
     text = _MINUS.sub("-", text)
-    text = _LATEX_FRACTION.sub(r" \1/\2", text)
+    text = _LATEX_FRACTION.sub(r" \1/\2", _LATEX_TEXT.sub(r" \1 ", text))
     text = _VULGAR.sub(lambda found: f" {unicodedata.normalize('NFKC', found[0])}", text).replace("\u2044", "/")
-    text = _TIMES.sub("x", _POWER.sub(_power, _DECORATION.sub(" ", text)))
+    return _TIMES.sub("x", _POWER.sub(_power, _DECORATION.sub(" ", text)))
+
+
+def _digits(text: str) -> str:
+    """Write the digits in one way: nothing groups them, a point is before decimals, a power of ten has a factor."""
     text = re.sub(r"^(\s*[+-]?\s*)@", r"\g<1>1x@", text)
-    text = _NAME.sub("", text)
-    text = _THOUSANDS.sub("", text)
-    return re.sub(r"(?<=\d),(?=\d)", ".", text)
+    return re.sub(r"(?<=\d),(?=\d)", ".", _THOUSANDS.sub("", text))
 
 
 def _power(found: re.Match[str]) -> str:

@@ -3,9 +3,9 @@
 Used when no key is set and in an outage. It says what it is: where it had to guess, the feedback tells the student.
 """
 
-from agents.grading.batches import LONGEST_ANSWER, Batch, Item
+from agents.grading.batches import Batch, Item
 from agents.grading.key import is_answered, marks_by_key, selected
-from agents.grading.orders import without_orders
+from agents.grading.orders import answer_in
 from agents.grading.scheme_words import step_is_met
 from agents.grading.texts import one_way
 from schemas.evaluation import MarkingCriterionResult, MisconceptionFeedback, QuestionFeedback
@@ -50,7 +50,7 @@ def grade_item(item: Item) -> QuestionFeedback:
 
 
 def _breakdown(item: Item) -> list[MarkingCriterionResult]:
-    answer = without_orders(_written(item.response)[:LONGEST_ANSWER]).text
+    answer = _written(item.response)
     results = []
     for number, step in enumerate(item.question.key.marking_scheme, start=1):
         found = step_is_met(step.step, answer)
@@ -145,14 +145,12 @@ def _given_texts(item: Item) -> list[str]:
     ]
     if response is not None and response.numeric_value is not None:
         texts.append(f"{response.numeric_value:g}")
-    return [*texts, without_orders(_written(response)[:LONGEST_ANSWER]).text] if _written(response) else texts
+    return [*texts, written] if (written := _written(response)) else texts
 
 
 def _written(response: AnswerResponse | None) -> str:
-    if response is None:
-        return ""
-    number = "" if response.numeric_value is None else f" {response.numeric_value:g}"
-    return response.text + number
+    number = "" if response is None or response.numeric_value is None else f" {response.numeric_value:g}"
+    return answer_in(response).text + number
 
 
 def _concept(question: Question) -> str:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from agents.grading.batches import LONGEST_ANSWER, Batch, Item
+from agents.grading.batches import Batch, Item
 from agents.grading.key import is_answered, selected
-from agents.grading.orders import without_orders
+from agents.grading.orders import LONGEST_ANSWER, answer_in
 from agents.grading.summary import lost_questions
 from agents.grading.totals import overall_result
 from agents.path_prompt import without_mail
@@ -30,7 +30,7 @@ def batch_warnings(batch: Batch) -> list[str]:
         number, response = item.question.question_number, item.response
         if response is None or item.question.question_type in ("mcq", "mcq_multiselect"):
             continue
-        if (orders := without_orders(response.text[:LONGEST_ANSWER]).orders) > 0:
+        if (orders := answer_in(response).orders) > 0:
             warnings.append(f"question {number}: {orders} passages addressed to the grader were not graded")
         if len(response.text) > LONGEST_ANSWER:
             warnings.append(f"question {number}: only the first {LONGEST_ANSWER} characters were graded")
@@ -97,7 +97,7 @@ def _answer(item: Item) -> JsonObject | None:
     answer: JsonObject = {}
     if response.numeric_value is not None:
         answer["number"] = response.numeric_value
-    if text := without_mail(without_orders(response.text[:LONGEST_ANSWER]).text):
+    if text := without_mail(answer_in(response).text):
         answer["text"] = text
     return answer or None
 

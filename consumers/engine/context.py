@@ -41,7 +41,7 @@ class Context:
 
     __slots__ = (
         "_event", "_event_id", "_journal", "_lane", "_max_bytes", "_origin", "_version",
-        "degraded", "outputs", "record", "writes",
+        "degraded", "outputs", "record", "remember", "writes",
     )  # fmt: skip
 
     def __init__(self, lane: Lane, max_bytes: Callable[[str], int], version: int) -> None:
@@ -49,6 +49,8 @@ class Context:
         self.outputs: list[Output] = []
         self.writes: dict[bytes, bytes | None] = {}
         self.degraded = False
+        self.remember = True
+        """Whether the event, once it is done, makes a duplicate of what comes later under its id."""
         self._lane = lane
         self._version = version
         self._event: Event | None = None

@@ -82,7 +82,7 @@ async def _attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits
         if seen is not None and event.event_id and was_seen(seen, event.user_id, event.event_id):
             return Done([], "duplicate")
         await flow.handle(event, context)
-        _remember(lane, event)
+        _remember(lane, event, context)
     except asyncio.CancelledError as error:
         if lane.stale:
             raise
@@ -106,13 +106,13 @@ def _verdict(
     if delay is not None:
         return Retry(failure, delay)
     if event is not None and _rescued(flow, event, context):
-        _remember(lane, event)
+        _remember(lane, event, context)
         return Done(context.outputs, "degraded")
     return DeadLetter(failure, [_letter(flow, entry, context, failure), *_last_words(flow, event, context)])
 
 
-def _remember(lane: Lane, event: Event) -> None:
-    if lane.task.seen is not None and event.event_id and not lane.stale:
+def _remember(lane: Lane, event: Event, context: Context) -> None:
+    if context.remember and lane.task.seen is not None and event.event_id and not lane.stale:
         remember(lane.task.seen, event.user_id, event.event_id)
 
 

@@ -84,11 +84,14 @@ class ExamConsumer:
     async def handle(self, event: ExamSubmission, context: Context) -> None:
         """Answer a submission with an evaluation, or with the rule that it breaks.
 
-        The same submission again changes nothing, unless it is the replayed dead letter of an unfinished one.
+        The same submission again changes nothing, unless it is the replayed dead letter of an unfinished one: for that
+        one's sake an event that is ignored meanwhile is not remembered, since it may have the same id.
         """
         state = ExamState(context, self._clock)
         earlier = state.answered(event.submission_id)
-        if earlier is not None and (earlier.status in ("completed", "rejected") or not _is_replayed(context)):
+        is_finished = earlier is not None and earlier.status in ("completed", "rejected")
+        if earlier is not None and (is_finished or not _is_replayed(context)):
+            context.remember = is_finished
             _log.info(log_events.EXAM_IGNORED, event_id=context.event_id, status=earlier.status)
             return
         if event.mock_exam is None:
@@ -117,7 +120,13 @@ class ExamConsumer:
     async def _broken_rule(
         self, event: ExamSubmission, exam: MockExam, context: Context, state: ExamState
     ) -> RejectionDetails | None:
-        """The first rule of seed 003's error table that the submission breaks; the remote one is asked last."""
+        """The first rule of seed 003's error table that the submission breaks; the remote one is asked last.
+
+        An evaluation that is gone on with passed them all before anything of it was graded: none is judged again.
+        """
+        earlier = state.answered(event.submission_id)
+        if earlier is not None and earlier.status == "partial":
+            return None
         taken_by = state.attempt_graded_for(event.attempt_id)
         if taken_by is not None and taken_by != event.submission_id:
             return rules.attempt_taken(event, taken_by)
@@ -132,8 +141,11 @@ class ExamConsumer:
         return Enrolment(enrolled=await self._content.is_enrolled(event.student_id, event.course_id))
 
     def _reject(self, event: ExamSubmission, context: Context, state: ExamState, broken: RejectionDetails) -> None:
-        context.emit(*fitting_emission(rejection_of(event, broken, at=self._clock.now()), context))
-        state.settle(event, Answered(status="rejected", revision=1))
+        earlier = state.answered(event.submission_id)
+        revision = earlier.revision + 1 if earlier is not None else 1
+        rejection = rejection_of(event, broken, revision=revision, at=self._clock.now())
+        context.emit(*fitting_emission(rejection, context))
+        state.settle(event, Answered(status="rejected", revision=revision))
         _log.info(log_events.EXAM_REJECTED, event_id=context.event_id, code=broken.code)
 
 

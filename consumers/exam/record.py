@@ -129,7 +129,9 @@ def evaluation_of(
     )
 
 
-def rejection_of(submission: ExamSubmission, error: RejectionDetails, *, at: datetime) -> EvaluationResult:
+def rejection_of(
+    submission: ExamSubmission, error: RejectionDetails, *, revision: int, at: datetime
+) -> EvaluationResult:
     """The answer to a submission that breaks a rule: why, and no results."""
     questions = len(submission.mock_exam.questions) if submission.mock_exam is not None else 0
     return EvaluationResult(
@@ -141,7 +143,7 @@ def rejection_of(submission: ExamSubmission, error: RejectionDetails, *, at: dat
         student_id=submission.student_id,
         course_id=submission.course_id,
         status="rejected",
-        revision=1,
+        revision=revision,
         progress=_progress(0, questions),
         error=error,
     )

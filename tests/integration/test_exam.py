@@ -153,6 +153,31 @@ async def test_when_all_batches_fail_the_evaluation_fails_and_a_replay_can_still
     check_sums(complete)
 
 
+async def test_a_dead_letter_with_an_event_id_can_be_replayed_though_the_event_was_sent_again(
+    embedded_service: KafkaUnderTest,
+) -> None:
+    grader = ExamGrader(failing={3, 4})
+    content = made_exam([("a", "mcq", 2), ("b", "numeric", 2)])
+    envelope = {"eventId": "e-1", "eventType": "EXAM_SUBMITTED", "userId": "s1", "eventData": content}
+    other = content | {"submission_id": "sub-2", "attempt_id": "att-2"}
+    async with (
+        GeminiServer(text=grader.text) as gemini,
+        grading(embedded_service, gemini=gemini, max_attempts=1) as exams,
+    ):
+        await exams.send(envelope, key=b"s1")
+        (letter,) = await exams.read(DEAD_LETTERS)
+        await exams.send(envelope, key=b"s1")
+        grader.failing.clear()
+        await exams.send(other)
+        await exams.evaluations(2)
+        await exams.replay(letter)
+        evaluations = [e for e in await exams.evaluations(3) if e["submission_id"] == "sub-1"]
+        await exams.replay(letter)
+        await exams.send(other | {"submission_id": "sub-3", "attempt_id": "att-3"})
+        assert len(await exams.evaluations(4)) == 4, "the finished one is a duplicate from now on"
+    assert [(e["status"], e["revision"]) for e in evaluations] == [("partial", 1), ("completed", 2)]
+
+
 async def test_a_blocked_batch_is_not_asked_again_and_the_others_are_published(
     embedded_service: KafkaUnderTest,
 ) -> None:

@@ -143,6 +143,41 @@ async def test_an_enrolment_that_nobody_answers_for_is_a_dead_letter_and_no_reje
     assert (complete["status"], complete["revision"]) == ("completed", 2)
 
 
+async def test_a_rejection_after_a_failed_evaluation_is_its_next_revision(
+    embedded_service: KafkaUnderTest, content: ContentServiceStub
+) -> None:
+    content.fault = "denied"
+    async with grading(embedded_service, content.base_url, require_enrollment=True) as exams:
+        await exams.send(small())
+        (letter,) = await exams.read(DEAD_LETTERS)
+        content.fault = None
+        await exams.send(small("second"))
+        await exams.evaluations(2)
+        await exams.replay(letter)
+        failed, _, rejected = await exams.evaluations(3)
+    assert (failed["status"], failed["revision"]) == ("failed", 1)
+    assert (rejected["status"], rejected["revision"]) == ("rejected", 2)
+    assert rejected["error"]["code"] == "ATTEMPT_ALREADY_SUBMITTED"
+    assert rejected["evaluation_id"] == failed["evaluation_id"]
+
+
+async def test_an_evaluation_that_is_gone_on_with_is_not_judged_again(
+    embedded_service: KafkaUnderTest, content: ContentServiceStub
+) -> None:
+    grader = ExamGrader(failing={3, 4})
+    async with (
+        GeminiServer(text=grader.text) as gemini,
+        grading(embedded_service, content.base_url, gemini=gemini, require_enrollment=True, max_attempts=1) as exams,
+    ):
+        await exams.send(small())
+        (letter,) = await exams.read(DEAD_LETTERS)
+        grader.failing.clear()
+        content.not_enrolled = frozenset({"s1"})
+        await exams.replay(letter)
+        evaluations = await exams.evaluations(2)
+    assert [(e["status"], e["revision"]) for e in evaluations] == [("partial", 1), ("completed", 2)]
+
+
 def _broken() -> dict[str, tuple[dict[str, Any], str]]:
     totals, marks, twice = small(), small(), small()
     totals["mock_exam"]["metadata"]["totalMarks"] = 7
