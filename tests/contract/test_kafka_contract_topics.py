@@ -1,6 +1,7 @@
 """Topics: made, listed, described and deleted, by every client's admin."""
 
 import asyncio
+import time
 from uuid import uuid4
 
 import pytest
@@ -62,7 +63,9 @@ async def test_librdkafka_creates_lists_and_deletes(connection: Connection, name
     def run() -> None:
         admin = AdminClient({"bootstrap.servers": connection.bootstrap_servers, "log_level": 2})
         admin.create_topics([RdNewTopic(name, 2, 1)])[name].result(20)
-        assert len(admin.list_topics(name, timeout=20).topics[name].partitions) == 2
+        deadline = time.monotonic() + 20
+        while len(admin.list_topics(name, timeout=20).topics[name].partitions) != 2:
+            assert time.monotonic() < deadline, "the topic's partitions are not listed"
         admin.delete_topics([name])[name].result(20)
 
     await asyncio.to_thread(run)
