@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pydantic import BaseModel
 
 from agents.grading.batches import Batch, Item
-from agents.grading.key import is_answered, marks_by_key
+from agents.grading.key import is_answered, is_right_by_key, marks_by_key
 from agents.grading.offline import grade_item
 from schemas.evaluation import MarkingCriterionResult, MisconceptionFeedback, QuestionFeedback
 from schemas.grading import GradedBatch, GradedQuestion
@@ -60,6 +60,8 @@ def feedback_from(batch: Batch, graded: GradedBatch) -> GradedFeedback:
                 f" the answer key gives {by_key}; the key was followed"
             )
             feedback.append(grade_item(item))
+        elif is_right_by_key(item.question, item.response) is (not _says_right(item, entry)):  # worth no marks
+            feedback.append(grade_item(item))
         else:
             feedback.append(_feedback(item, entry))
     return GradedFeedback(feedback=feedback, warnings=warnings)
@@ -98,9 +100,16 @@ def _criteria_problems(item: Item, entry: GradedQuestion) -> list[str]:
     return problems
 
 
+def _says_right(item: Item, entry: GradedQuestion) -> bool:
+    """Whether the model found all of it right; where there are no marks, by its words."""
+    if item.question.marks:
+        return entry.marks_earned == item.question.marks
+    return not (entry.where_you_went_wrong or "").strip()
+
+
 def _feedback(item: Item, entry: GradedQuestion) -> QuestionFeedback:
     question, structured = item.question, item.question.question_type == "structured_response"
-    lost = entry.marks_earned < question.marks
+    lost = not _says_right(item, entry)
     found, criteria = entry.misconception_detected, entry.marking_breakdown or []
     answered = is_answered(question, item.response)
     return QuestionFeedback(
@@ -109,7 +118,7 @@ def _feedback(item: Item, entry: GradedQuestion) -> QuestionFeedback:
         section_id=item.section_id,
         marks_earned=entry.marks_earned,
         marks_possible=question.marks,
-        is_correct=answered and not lost,
+        is_correct=not lost,
         is_partially_correct=0 < entry.marks_earned < question.marks,
         feedback_summary=entry.feedback_summary,
         what_you_did_well=entry.what_you_did_well or None,

@@ -44,6 +44,12 @@ def marks_by_key(question: Question, response: AnswerResponse | None) -> int | N
             return None
 
 
+def is_right_by_key(question: Question, response: AnswerResponse | None) -> bool | None:
+    """Whether the key says that all of it is right, also where there are no marks for it; None where it cannot say."""
+    by_key = marks_by_key(question.model_copy(update={"marks": 1}), response)
+    return None if by_key is None else by_key == 1
+
+
 def selected(question: Question, response: AnswerResponse | None) -> frozenset[str]:
     """The labels of the options selected, as the exam writes them; an option that it does not have stays as sent."""
     labels = {option.label.strip().casefold(): option.label for option in question.cfu_config.options}

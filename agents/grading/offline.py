@@ -4,7 +4,7 @@ Used when no key is set and in an outage. It says what it is: where it had to gu
 """
 
 from agents.grading.batches import Batch, Item
-from agents.grading.key import is_answered, marks_by_key, selected
+from agents.grading.key import is_answered, is_right_by_key, marks_by_key, selected
 from agents.grading.orders import answer_in
 from agents.grading.scheme_words import step_is_met
 from agents.grading.texts import one_way
@@ -28,7 +28,8 @@ def grade_item(item: Item) -> QuestionFeedback:
     breakdown = _breakdown(item) if answered and question.question_type == "structured_response" else None
     by_key = marks_by_key(question, item.response)
     earned = sum(entry.marks_earned for entry in breakdown) if breakdown else by_key or 0
-    lost = earned < question.marks
+    right = earned == question.marks if question.marks else is_right_by_key(question, item.response) is True
+    lost = not right
     known = _misconception(item) if lost and answered else None
     return QuestionFeedback(
         question_id=question.question_id,
@@ -36,10 +37,10 @@ def grade_item(item: Item) -> QuestionFeedback:
         section_id=item.section_id,
         marks_earned=earned,
         marks_possible=question.marks,
-        is_correct=answered and not lost,
+        is_correct=right,
         is_partially_correct=0 < earned < question.marks,
-        feedback_summary=_summary(item, earned, answered=answered),
-        what_you_did_well=_what_went_well(item, earned, answered=answered),
+        feedback_summary=_summary(item, earned, right=right, answered=answered),
+        what_you_did_well=_what_went_well(item, some_right=right or earned > 0, answered=answered),
         where_you_went_wrong=_what_went_wrong(item, known, answered=answered) if lost else None,
         correct_approach=_approach(question),
         marking_breakdown=breakdown,
@@ -67,28 +68,30 @@ def _breakdown(item: Item) -> list[MarkingCriterionResult]:
     return results
 
 
-def _summary(item: Item, earned: int, *, answered: bool) -> str:
+def _summary(item: Item, earned: int, *, right: bool, answered: bool) -> str:
     question = item.question
     if not answered:
         return "You left this one open. An attempt can only gain marks: have a go next time."
     took = f"{earned} of {question.marks} marks"
     if question.question_type == "structured_response":
         return f"{BY_WORDS}: {took}. Ask a teacher to look at it; your working may be worth more."
-    if earned == question.marks:
+    if right:
         return "That is right, well done."
     if earned:
         return f"Partly right: {took}. You are on the way."
     return "Not right yet, and a good one to learn from."
 
 
-def _what_went_well(item: Item, earned: int, *, answered: bool) -> str | None:
+def _what_went_well(item: Item, *, some_right: bool, answered: bool) -> str | None:
     if not answered:
         return None
     if item.question.question_type in ("mcq", "mcq_multiselect"):
         right = sorted(selected(item.question, item.response) & item.question.correct_labels)
         if right:
             return f"You found {', '.join(right)}."
-    return "You earned marks here: keep doing what you did." if earned else "You had a go at it, and that is a start."
+    return (
+        "You earned marks here: keep doing what you did." if some_right else "You had a go at it, and that is a start."
+    )
 
 
 def _what_went_wrong(item: Item, known: Misconception | None, *, answered: bool) -> str:

@@ -72,9 +72,16 @@ def summarise_offline(exam: MockExam, feedback: Sequence[QuestionFeedback]) -> S
         steps = [_for_question(entry) for entry in lost[:MOST]]
     if len(steps) == 1:
         steps.append(_once_more(lost[0]))
-    grade = overall_result(feedback).grade
-    message = _MESSAGES[grade] if lost else "Full marks: nothing was lost. Well done!"
-    return Summary(recommendations=steps, encouragement_message=message)
+    return Summary(recommendations=steps, encouragement_message=_message(feedback))
+
+
+def _message(feedback: Sequence[QuestionFeedback]) -> str:
+    result = overall_result(feedback)
+    if not result.total_marks_possible:
+        return "There were no marks to earn here: use the explanations to see where you stand."
+    if result.total_marks_earned == result.total_marks_possible:
+        return "Full marks: nothing was lost. Well done!"
+    return _MESSAGES[result.grade]
 
 
 def _by_section(exam: MockExam, lost: Sequence[QuestionFeedback]) -> list[RecommendedStep]:

@@ -89,12 +89,15 @@ class ExamGrading:
         return True
 
     def suspend(self) -> None:
-        """Keep what is graded for a replay of the dead letter; publish what is not out yet, or that nothing is."""
+        """Keep what is graded for a replay of the dead letter; publish what is not out yet, or that nothing is.
+
+        What is out stands where there is no news: a replay that fails too, or comes when less is kept than is out.
+        """
         stand = self._stand()
-        if len(stand.feedback) > stand.questions_published or not stand.graded:
+        if len(stand.feedback) > stand.questions_published or not stand.published:
             self._publish(stand, "partial" if stand.graded else "failed")
         else:
-            self._keep(stand, "partial", stand.published)
+            self._keep(stand, "partial" if stand.questions_published else "failed", stand.published)
 
     def _stand(self, also: Mapping[str, BatchResult] | None = None) -> Grading:
         """Where the evaluation stands, from state, from the finished steps of this event and from what is at hand."""
@@ -109,6 +112,7 @@ class ExamGrading:
             graded={step: result for step, result in (kept | done | dict(also or {})).items() if step in steps},
             passes=self._passes(),
             first_revision=earlier.revision + 1 if earlier is not None else 1,
+            questions_out=earlier.questions_graded if earlier is not None else 0,
             kept=kept.keys(),
             earlier_attempts=earlier.attempts if earlier is not None else {},
         )
@@ -164,7 +168,12 @@ class ExamGrading:
         _log.info(log_events.EXAM_EVALUATED, event_id=self._context.event_id, status=status, revision=revision)
 
     def _keep(self, stand: Grading, status: EvaluationStatus, revision: int) -> None:
-        answered = Answered(status=status, revision=revision, attempts=stand.attempts())
+        answered = Answered(
+            status=status,
+            revision=revision,
+            questions_graded=max(len(stand.feedback), stand.questions_published),
+            attempts=stand.attempts(),
+        )
         self._state.suspend(self._submission, answered, stand.graded)
 
     def _emission(

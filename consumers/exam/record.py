@@ -49,6 +49,8 @@ class Grading:
     passes: Sequence[Pass] = ()
     first_revision: int = 1
     """More than 1 when an earlier, unfinished evaluation is gone on with."""
+    questions_out: int = 0
+    """How many graded questions that one's newest revision has."""
     kept: Collection[str] = ()
     """The steps that were graded for that one."""
     earlier_attempts: Mapping[str, int] = field(default_factory=dict)
@@ -76,7 +78,8 @@ class Grading:
     @property
     def questions_published(self) -> int:
         """How many graded questions are out."""
-        return max((done.graded for done in self.passes if done.revision >= self.first_revision), default=0)
+        graded = [done.graded for done in self.passes if done.revision >= self.first_revision]
+        return max(graded, default=self.questions_out)
 
     def last_failure(self, batch: Batch) -> str | None:
         """Why a batch failed when it was tried last, in this life of the event."""

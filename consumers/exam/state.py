@@ -36,6 +36,8 @@ class Answered(BaseModel):
 
     status: EvaluationStatus
     revision: int
+    questions_graded: int = 0
+    """In what was published of an unfinished evaluation."""
     attempts: dict[str, int] = Field(default_factory=dict)
 
 

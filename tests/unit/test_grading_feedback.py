@@ -11,12 +11,15 @@ from agents.grading.agent import GradingAgent
 from agents.grading.batches import Batch, batches_of
 from agents.grading.feedback import batch_check, feedback_from
 from agents.grading.key import is_answered, marks_by_key
+from agents.grading.offline import grade_offline
 from agents.grading.prompt import batch_data
+from agents.grading.summary import summarise_offline
 from agents.grading.totals import overall_result, section_results
 from schemas.evaluation import QuestionFeedback
 from schemas.exam import MockExam
 from schemas.grading import GradedBatch
-from tests.exams import NAMES, graded_question, submission_of
+from schemas.submission import ExamSubmission
+from tests.exams import NAMES, graded_question, made_exam, submission_of
 
 OUTPUT_TOKENS = 8_192
 
@@ -160,3 +163,29 @@ def test_grading_without_a_model_follows_the_key_is_complete_and_the_same_every_
             assert bool(entry.where_you_went_wrong) == (entry.marks_earned < entry.marks_possible)
         if batch.question_type == "structured_response":
             assert "graded without a model" in result.warnings[0]
+
+
+def worth_nothing(*, answered: bool) -> tuple[MockExam, list[Batch]]:
+    """Questions for no marks; every second one, of even number, is right."""
+    kinds = ("mcq", "mcq_multiselect", "numeric", "short_text")
+    content = made_exam([("a", kind, 2) for kind in kinds], marks=0) | ({} if answered else {"answers": []})
+    submission = ExamSubmission.model_validate(content)
+    assert submission.mock_exam is not None
+    return submission.mock_exam, batches_of(submission.mock_exam, submission.answers, max_tokens=OUTPUT_TOKENS)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+@pytest.mark.parametrize("by_model", [True, False])
+def test_what_is_right_at_no_marks_is_said_by_the_key(*, answered: bool, by_model: bool) -> None:
+    exam, batches = worth_nothing(answered=answered)
+    feedback: list[QuestionFeedback] = []
+    for batch in batches:
+        answer = answer_to(exam, batch, {})
+        feedback += feedback_from(batch, answer).feedback if by_model else grade_offline(batch)
+
+    right = {entry.question_number for entry in feedback if entry.is_correct}
+    assert right - {7} == ({2, 4, 6, 8} if answered else set()), "7 takes a reader"
+    for entry in feedback:
+        assert (entry.where_you_went_wrong is None) == entry.is_correct
+        assert entry.is_correct or "right, well done" not in entry.feedback_summary
+    assert "Full marks" not in summarise_offline(exam, feedback).encouragement_message
