@@ -10,18 +10,15 @@ from schemas.submission import AnswerResponse
 
 
 def is_answered(question: Question, response: AnswerResponse | None) -> bool:
-    """Whether there is anything to grade in the fields that a question of this type reads."""
+    """Whether there is anything to grade in the fields that a question of this type reads.
+
+    Orders to the grader are no answer, and a drawing is none that can be graded.
+    """
     if response is None:
         return False
-    match question.question_type:
-        case "mcq" | "mcq_multiselect":
-            return bool(response.options)
-        case "numeric":
-            return response.numeric_value is not None or bool(response.text)
-        case "short_text":
-            return bool(response.text) or response.numeric_value is not None
-        case "structured_response":
-            return bool(response.text) or response.numeric_value is not None or bool(response.drawing_data)
+    if question.question_type in ("mcq", "mcq_multiselect"):
+        return bool(response.options)
+    return response.numeric_value is not None or bool(answer_in(response).text)
 
 
 def marks_by_key(question: Question, response: AnswerResponse | None) -> int | None:

@@ -70,6 +70,8 @@ def _breakdown(item: Item) -> list[MarkingCriterionResult]:
 
 def _summary(item: Item, earned: int, *, right: bool, answered: bool) -> str:
     question = item.question
+    if not answered and item.response is not None and item.response.drawing_data:
+        return "Drawings are not graded here: show yours to a teacher, it may be worth marks."
     if not answered:
         return "You left this one open. An attempt can only gain marks: have a go next time."
     took = f"{earned} of {question.marks} marks"
