@@ -17,7 +17,7 @@ from agents.grading.prompt import batch_data, batch_warnings, summary_data
 from agents.grading.summary import recommendations_from, summarise_offline, summary_check
 from agents.prompts import Template, data_block, load_template
 from clients.llm import Asked, Model, Prompt, ask
-from schemas.errors import ModelError, ModelTruncatedError
+from schemas.errors import ModelBlockedError, ModelError, ModelTruncatedError
 from schemas.evaluation import LearningRecommendation, QuestionFeedback
 from schemas.exam import MockExam
 from schemas.grading import GradedBatch, Summary
@@ -28,6 +28,8 @@ Decision = TypeVar("Decision", bound=BaseModel)
 
 OFFLINE: Literal["offline"] = "offline"
 
+_AND = ", "
+
 _log = structlog.get_logger(__name__)
 
 
@@ -37,7 +39,12 @@ class BatchResult(BaseModel):
     feedback: list[QuestionFeedback]
     warnings: list[str]
     generated_by: str
-    """`provider/model`, or `offline`."""
+    """`provider/model`, or `offline`; both, with a comma between, where the model refused a part."""
+
+    @property
+    def graders(self) -> list[str]:
+        """Who graded it."""
+        return self.generated_by.split(_AND)
 
 
 class SummaryResult(BaseModel):
@@ -71,7 +78,9 @@ class GradingAgent:
     async def grade_batch(self, exam: MockExam, batch: Batch) -> BatchResult:
         """Grade every question of a batch, or raise the ModelError that prevented it.
 
-        A batch whose answer does not fit the model's output after all is graded in halves.
+        A batch whose answer does not fit the model's output after all, or that the model refuses, is graded in halves:
+        one student's answer must not keep the others from being graded. A single question that is refused is graded
+        offline.
         """
         if self._model is None:
             return self.grade_batch_offline(batch)
@@ -83,6 +92,8 @@ class GradingAgent:
             if len(batch.items) == 1:
                 raise
             return await self._grade_halves(exam, batch)
+        except ModelBlockedError:
+            return self._grade_refused(batch) if len(batch.items) == 1 else await self._grade_halves(exam, batch)
         graded = feedback_from(batch, asked.value)
         return BatchResult(
             feedback=graded.feedback,
@@ -123,8 +134,15 @@ class GradingAgent:
         return BatchResult(
             feedback=first.feedback + second.feedback,
             warnings=first.warnings + second.warnings,
-            generated_by=first.generated_by,
+            generated_by=_AND.join(dict.fromkeys([*first.graders, *second.graders])),
         )
+
+    def _grade_refused(self, batch: Batch) -> BatchResult:
+        """Nothing of the answer goes into the warning: whatever was refused is in it."""
+        (item,) = batch.items
+        result = self.grade_batch_offline(batch)
+        refused = f"question {item.question.question_number}: the model refused it, it was graded without a model"
+        return result.model_copy(update={"warnings": [refused, *result.warnings]})
 
     async def _ask(
         self,

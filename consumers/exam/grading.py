@@ -17,7 +17,6 @@ from consumers.observability import log_events
 from consumers.topics import EVALUATION
 from schemas.errors import (
     BatchesFailedError,
-    ModelBlockedError,
     ModelMalformedError,
     ModelTruncatedError,
     PathstreamError,
@@ -30,7 +29,6 @@ _log = structlog.get_logger("pathstream.exam")
 
 _BATCHES_AT_ONCE = 16
 _OUTAGE = "LLM_UNAVAILABLE"
-_BLOCKED = "LLM_BLOCKED"
 _USELESS = (ModelMalformedError, ModelTruncatedError)
 
 
@@ -66,11 +64,10 @@ class ExamGrading:
         """Grade what is not graded yet, each batch a step, and publish the evaluation when that is all.
 
         If batches fail, what there is goes out as a partial evaluation and the failure is raised that decides what
-        follows; the next attempt grades only those. What was blocked is not asked again (design, section 5).
+        follows; the next attempt grades only those.
         """
         stand = self._stand()
-        left = [batch for batch in stand.remaining if not (stand.last_failure(batch) or "").startswith(_BLOCKED)]
-        work = {step_of(batch): partial(self._agent.grade_batch, self._exam, batch) for batch in left}
+        work = {step_of(batch): partial(self._agent.grade_batch, self._exam, batch) for batch in stand.remaining}
         done = await self._context.try_steps(work, into=BatchResult, limit=_BATCHES_AT_ONCE)
         stand = self._stand(also=done.results)
         if stand.remaining:
@@ -161,7 +158,7 @@ class ExamGrading:
         self._context.emit(*self._emission(stand, status, revision, summary or computed[0], at or computed[1]))
         if status == "completed":
             self._state.settle(self._submission, Answered(status=status, revision=revision))
-            offline = any(result.generated_by == OFFLINE for result in stand.results)
+            offline = any(OFFLINE in result.graders for result in stand.results)
             self._context.degraded = offline and self._agent.has_model
         else:
             self._keep(stand, status, revision)
@@ -203,4 +200,4 @@ def _what_follows(failures: Mapping[str, PathstreamError]) -> PathstreamError:
         again = BatchesFailedError(str(useless))
         again.__cause__ = useless
         return again
-    return errors[0] if errors else ModelBlockedError("what is left was blocked")
+    return errors[0]

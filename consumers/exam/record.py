@@ -128,7 +128,7 @@ def evaluation_of(
         encouragement_message=summary.encouragement_message if feedback else "",
         batches=_reports(grading),
         warnings=[*_warnings(grading), *(summary.warnings if feedback else [])],
-        generated_by=", ".join(dict.fromkeys(result.generated_by for result in grading.results)),
+        generated_by=", ".join(dict.fromkeys(grader for result in grading.results for grader in result.graders)),
     )
 
 

@@ -178,20 +178,25 @@ async def test_a_dead_letter_with_an_event_id_can_be_replayed_though_the_event_w
     assert [(e["status"], e["revision"]) for e in evaluations] == [("partial", 1), ("completed", 2)]
 
 
-async def test_a_blocked_batch_is_not_asked_again_and_the_others_are_published(
-    embedded_service: KafkaUnderTest,
-) -> None:
+async def test_a_blocked_batch_is_asked_again_in_halves(embedded_service: KafkaUnderTest) -> None:
     grader = ExamGrader()
     async with (
         GeminiServer(text=grader.text, modes=["blocked_prompt", "ok"]) as gemini,
         grading(embedded_service, gemini=gemini) as exams,
     ):
-        await exams.send(made_exam([("a", "mcq", 2), ("b", "numeric", 2)]))
-        (letter,) = await exams.read(DEAD_LETTERS)
-        (partial,) = await exams.evaluations()
-    assert dict(letter.headers)["pathstream-error-code"] == b"LLM_BLOCKED"
-    assert partial["progress"]["message"] == "2 questions graded (2 remaining)"
-    assert len(gemini.requests) == 2
+        await exams.send(made_exam([("a", "mcq", 2)]))
+        (evaluation,) = await exams.evaluations()
+    assert (evaluation["status"], evaluation["revision"]) == ("completed", 1)
+    assert evaluation["generated_by"] == "gemini/gemini-flash-latest"
+    assert {(1,), (2,)} <= set(grader.calls)
+
+
+async def test_what_is_always_blocked_is_graded_offline_and_says_so(embedded_service: KafkaUnderTest) -> None:
+    async with GeminiServer(modes=["blocked_prompt"]) as gemini, grading(embedded_service, gemini=gemini) as exams:
+        await exams.send(made_exam([("a", "mcq", 2)]))
+        (evaluation,) = await exams.evaluations()
+    assert (evaluation["status"], evaluation["generated_by"]) == ("completed", "offline")
+    assert "question 2: the model refused it, it was graded without a model" in evaluation["warnings"]
 
 
 async def test_an_outage_ends_in_an_honest_degraded_evaluation(embedded_service: KafkaUnderTest) -> None:
