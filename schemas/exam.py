@@ -21,6 +21,8 @@ Marks = Annotated[int, Field(ge=0, le=10_000)]
 _FEWEST_OPTIONS = 2
 _OF_OPTIONS: tuple[QuestionType, ...] = ("mcq", "mcq_multiselect")
 _SEPARATORS = re.compile(r"\s*(?:[,;/&+]|\band\b)\s*|\s+", re.IGNORECASE)
+_SEPARATORS_OF_NUMBERS = re.compile(r"\s*(?:[,;]|\band\b)\s*|\s+", re.IGNORECASE)
+"""3/4 and 3+4 are not the options 3 and 4."""
 
 
 class _LenientText(InputModel):
@@ -92,7 +94,8 @@ class Question(InputModel):
     def correct_labels(self) -> frozenset[str]:
         """The labels of the correct options: those marked so, else those that the key names; empty without options."""
         options = self.cfu_config.options
-        return frozenset(option.label for option in options if option.is_correct) or _named(self)
+        marked = frozenset(option.label for option in options if option.is_correct)
+        return marked or next(iter(_readings(self)), frozenset())
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -178,31 +181,36 @@ def _check_options(question: Question) -> None:
         raise ValueError(f"cfu_config.options: {len(options)} of them; a {question.question_type} needs two or more")
     _check_once("label", ((f"cfu_config.options.{n}", _folded(o.label)) for n, o in enumerate(options)))
     marked = {option.label for option in options if option.is_correct}
-    named = _named(question)
-    if marked and named and marked != named:
+    readings = _readings(question)
+    if marked and readings and marked not in readings:
         raise ValueError(
-            f"cfu_config.answer_key.correct_answer names {', '.join(sorted(named))},"
+            f"cfu_config.answer_key.correct_answer names {', '.join(sorted(readings[0]))},"
             f" marked as correct: {', '.join(sorted(marked))}"
         )
-    correct = marked or named
+    correct = question.correct_labels
     if not correct:
         raise ValueError("cfu_config: no option is marked as correct and correct_answer names none")
     if question.question_type == "mcq" and len(correct) > 1:
         raise ValueError(f"cfu_config.options: {len(correct)} are correct; an mcq has one, an mcq_multiselect several")
 
 
-def _named(question: Question) -> frozenset[str]:
-    """The options that `correct_answer` names by label or text; empty when it does not name options."""
+def _readings(question: Question) -> list[frozenset[str]]:
+    """The labels that `correct_answer` may mean, the likeliest first: a label, an option's text, a list of either.
+
+    More than one where the options are labelled as they are worded: 3 may be the third, or the one that says 3.
+    """
     said = _folded(question.key.correct_answer)
     options = question.cfu_config.options
     labels = {_folded(option.label): option.label for option in options}
-    if said in labels:
-        return frozenset({labels[said]})
-    texts = [option.label for option in options if _folded(option.text) == said]
-    if texts:
-        return frozenset(texts) if len(texts) == 1 else frozenset()
-    parts = [part for part in _SEPARATORS.split(said) if part]
-    return frozenset(labels[part] for part in parts) if all(part in labels for part in parts) else frozenset()
+    texts = [_folded(option.text) for option in options]
+    once = {text: option.label for text, option in zip(texts, options, strict=True) if texts.count(text) == 1}
+    has_numerals = any(label.isdigit() for label in labels)
+    parts = [part for part in (_SEPARATORS_OF_NUMBERS if has_numerals else _SEPARATORS).split(said) if part]
+    tried = [(labels, [said]), (once, [said]), (labels, parts)]
+    if question.question_type == "mcq_multiselect":
+        tried.append((once, parts))
+    read = [frozenset(known[name] for name in names) for known, names in tried if all(name in known for name in names)]
+    return [labels_read for labels_read in dict.fromkeys(read) if labels_read]
 
 
 def _folded(text: str) -> str:

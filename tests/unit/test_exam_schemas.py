@@ -192,6 +192,44 @@ def test_the_key_of_a_multi_select_may_name_several(named: str) -> None:
     assert taken.mock_exam.questions[0].correct_labels == {"A", "C"}
 
 
+def numbered(key: str, texts: list[str], correct: str, kind: str = "mcq") -> dict[str, Any]:
+    """An exam whose first question has options labelled 1, 2, ..."""
+    content = submission()
+    options = [
+        {"label": str(n), "text": text, "is_correct": str(n) in correct} for n, text in enumerate(texts, start=1)
+    ]
+    _first(content).update(question_type=kind)
+    _first(content)["cfu_config"] |= {"type": kind, "options": options, "answer_key": {"correct_answer": key}}
+    content["answers"] = []
+    return content
+
+
+NUMBERED = [
+    ("3", ["3", "5", "7", "9"], "1", "mcq"),
+    ("3", ["5", "7", "3", "9"], "3", "mcq"),
+    ("4", ["3", "5", "7", "9"], "4", "mcq"),
+    ("3/4", ["1/4", "0.75", "1/2", "1/3"], "2", "mcq"),
+    ("3+4", ["1", "seven", "8", "9"], "2", "mcq"),
+    ("2, 3", ["2", "3", "5", "8"], "12", "mcq_multiselect"),
+    ("1 and 3", ["2", "4", "6", "8"], "13", "mcq_multiselect"),
+]
+
+
+@pytest.mark.parametrize(("key", "texts", "correct", "kind"), NUMBERED)
+def test_a_key_may_be_meant_as_a_label_or_as_what_an_option_says(
+    key: str, texts: list[str], correct: str, kind: str
+) -> None:
+    taken = decode(numbered(key, texts, correct, kind))
+
+    assert taken.mock_exam is not None
+    assert taken.mock_exam.questions[0].correct_labels == set(correct)
+
+
+def test_a_key_that_names_another_option_in_every_reading_is_refused() -> None:
+    with pytest.raises(InvalidEventError, match="correct_answer names 3, marked as correct: 2"):
+        decode(numbered("3", ["3", "5", "7", "9"], "2"))
+
+
 def test_a_key_that_is_a_number_in_json_is_a_text() -> None:
     content = submission()
     config = _first(content)["cfu_config"]
