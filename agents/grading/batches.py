@@ -13,6 +13,10 @@ _QUESTION_TOKENS = 320
 _CRITERION_TOKENS = 110
 _PROMPT_CHARS = 100_000
 """About 25,000 tokens of questions and answers."""
+LONGEST_TEXT = 4_000
+"""Characters of one text of an exam that a prompt shows."""
+LONGEST_LIST = 50
+"""Entries of one list of a question that a prompt shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +83,16 @@ def _output_tokens(question: Question) -> int:
 
 
 def _prompt_chars(item: Item) -> int:
-    question, answer = item.question, item.response.text if item.response else ""
-    told = sum(len(option.text) + len(option.feedback or "") for option in question.cfu_config.options)
-    told += sum(len(known.error_pattern) + len(known.feedback) for known in question.misconceptions)
-    told += sum(len(step.step) for step in question.key.marking_scheme)
-    return len(question.question_stem) + told + min(len(answer), LONGEST_ANSWER) + 200
+    """Count what the prompt shows of a question, cut as it cuts."""
+    question, key = item.question, item.question.key
+    known = question.misconceptions[:LONGEST_LIST]
+    told = [
+        question.question_stem,
+        key.correct_answer,
+        *key.acceptable_variations[:LONGEST_LIST],
+        *(step.step for step in key.marking_scheme),
+        *(option.text for option in question.cfu_config.options),
+        *(text for entry in known for text in (entry.error_pattern, entry.feedback)),
+    ]
+    answer = item.response.text if item.response else ""
+    return sum(min(len(text), LONGEST_TEXT) for text in told) + min(len(answer), LONGEST_ANSWER) + 200

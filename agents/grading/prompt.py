@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from agents.grading.batches import Batch, Item
+from agents.grading.batches import LONGEST_LIST, LONGEST_TEXT, Batch, Item
 from agents.grading.key import is_answered, selected
 from agents.grading.orders import LONGEST_ANSWER, answer_in
 from agents.grading.summary import lost_questions
@@ -12,8 +12,6 @@ from schemas.evaluation import QuestionFeedback
 from schemas.exam import MockExam, Question
 from schemas.outputs import JsonObject
 
-_LONGEST_TEXT = 4_000
-_LONGEST_LIST = 50
 _LOST_SHOWN = 40
 _LONGEST_REASON = 400
 
@@ -69,11 +67,11 @@ def _question(item: Item) -> JsonObject:
         "stem": _cut(question.question_stem),
         "options": _options(question),
         "correct_answer": _cut(key.correct_answer),
-        "acceptable_variations": [_cut(text) for text in key.acceptable_variations[:_LONGEST_LIST]],
+        "acceptable_variations": [_cut(text) for text in key.acceptable_variations[:LONGEST_LIST]],
         "marking_scheme": [{"step": _cut(step.step), "marks": step.marks} for step in key.marking_scheme],
         "known_misconceptions": [
             {"error_pattern": _cut(known.error_pattern), "feedback": _cut(known.feedback)}
-            for known in question.misconceptions[:_LONGEST_LIST]
+            for known in question.misconceptions[:LONGEST_LIST]
         ],
     }
     return {name: value for name, value in shown.items() if value not in ("", [])} | {"student_answer": _answer(item)}
@@ -115,5 +113,5 @@ def _lost(entry: QuestionFeedback) -> JsonObject:
     return {name: value for name, value in shown.items() if value != ""}
 
 
-def _cut(text: str, longest: int = _LONGEST_TEXT) -> str:
+def _cut(text: str, longest: int = LONGEST_TEXT) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"

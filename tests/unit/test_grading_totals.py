@@ -1,10 +1,13 @@
 """Batches, totals and bands: every question once, every mark counted once, bands at their exact limits."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.grading.batches import batches_of
+from agents.grading.prompt import batch_data
 from agents.grading.totals import grade_of, overall_result, percentage, section_results
 from schemas.evaluation import QuestionFeedback
 from schemas.submission import ExamSubmission
@@ -128,3 +131,17 @@ def test_the_parts_of_a_large_batch_are_named_apart() -> None:
     keys = [batch.key for batch in batches_of(submission.mock_exam, submission.answers, max_tokens=8_192)]
 
     assert keys == ["a_mcq_19_part_1", "a_mcq_19_part_2", "a_mcq_2_part_3"]
+
+
+def test_what_a_key_holds_counts_for_the_size_of_a_prompt() -> None:
+    content = made_exam([("a", "short_text", 10)])
+    for question in content["mock_exam"]["sections"][0]["questions"]:
+        key = question["cfu_config"]["answer_key"]
+        key |= {"correct_answer": "k" * 9_000, "acceptable_variations": ["v" * 2_000] * 20}
+    submission = ExamSubmission.model_validate(content)
+    assert submission.mock_exam is not None
+
+    batches = batches_of(submission.mock_exam, submission.answers, max_tokens=100_000)
+
+    assert [len(batch.items) for batch in batches] == [2] * 5
+    assert all(len(json.dumps(batch_data(submission.mock_exam, batch))) < 100_000 for batch in batches)
