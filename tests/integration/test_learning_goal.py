@@ -4,6 +4,7 @@ import json
 
 from clients.content_service_stub import ContentServiceStub, resources_for
 from consumers.topics import LEARNING_PATH, PATH_PROGRESS
+from tests.integration.lab import until
 from tests.integration.service import DEAD_LETTERS, goal_event, working
 from tests.kafka import KafkaUnderTest
 
@@ -15,7 +16,7 @@ async def test_a_goal_becomes_a_path_with_everything_that_the_contract_names(
         await flow.send(goal_event(), headers=[("traceparent", b"00-abc-def-01")])
         (record,) = await flow.read(LEARNING_PATH)
         progress = [json.loads(record.value) for record in await flow.read(PATH_PROGRESS, 3)]
-        assert worker.reasons() == []
+        await until(lambda: not worker.reasons(), "all flows to be ready")
     path = json.loads(record.value)
     assert set(path) == {
         "event_id", "source_event_id", "user_id", "learning_goal", "learning_path", "mastery_scores",
