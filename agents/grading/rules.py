@@ -54,7 +54,10 @@ def too_late(submission: ExamSubmission, exam: MockExam, *, grace_minutes: float
 
 
 def answers_do_not_match(submission: ExamSubmission, exam: MockExam) -> RejectionDetails | None:
-    """The exam is another one, or an answer is to a question, section, type or option that the exam does not have."""
+    """The exam is another one, or an answer is to a question, section, type or option that the exam does not have.
+
+    So is an attempt that ends before it begins: seed 003 has one answer to what is no valid submission.
+    """
     problems = list(_problems(submission, exam))
     if not problems:
         return None
@@ -65,6 +68,9 @@ def answers_do_not_match(submission: ExamSubmission, exam: MockExam) -> Rejectio
 
 
 def _problems(submission: ExamSubmission, exam: MockExam) -> Iterator[str]:
+    told = submission.submission_metadata
+    if told.submitted_at < told.started_at:
+        yield "submission_metadata.submitted_at: is before started_at"
     if submission.exam_id != exam.exam_id:
         yield f"exam_id: the submission is for {submission.exam_id}, mock_exam is {exam.exam_id}"
     if submission.course_id != exam.course_id:

@@ -66,8 +66,6 @@ async def attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits)
 
 async def _attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits) -> Outcome:
     entry = lane.entries[0]
-    if not entry.attempts:
-        entry.first_attempt_at = time.monotonic()
     entry.attempts += 1
     event = None
     try:
@@ -101,14 +99,21 @@ def _verdict(
 ) -> Outcome:
     """What follows from a failed attempt: another one, something else than was asked for, or the dead letter."""
     entry = lane.entries[0]
-    elapsed = time.monotonic() - entry.first_attempt_at
-    delay = retry_delay(failure, attempts=entry.attempts, elapsed=elapsed, limits=limits)
+    delay = retry_delay(failure, attempts=entry.attempts, elapsed=_failing_for(entry), limits=limits)
     if delay is not None:
         return Retry(failure, delay)
     if event is not None and _rescued(flow, event, context):
         _remember(lane, event, context)
         return Done(context.outputs, "degraded")
     return DeadLetter(failure, [_letter(flow, entry, context, failure), *_last_words(flow, event, context)])
+
+
+def _failing_for(entry: Entry) -> float:
+    """Seconds since the entry failed first; a long first attempt takes nothing from the time for retries."""
+    now = time.monotonic()
+    if entry.first_failed_at is None:
+        entry.first_failed_at = now
+    return now - entry.first_failed_at
 
 
 def _remember(lane: Lane, event: Event, context: Context) -> None:

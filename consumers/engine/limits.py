@@ -22,7 +22,7 @@ class Limits:
     max_attempts: int = 5
     """Attempts at one event before a retriable failure becomes a dead letter."""
     max_retry_seconds: float = 300.0
-    """Time from the first attempt at one event after which it is not retried any more."""
+    """Time from the first failure of one event after which it is not retried any more."""
     retry_base_seconds: float = 0.5
     """First pause between two attempts; doubled each time, with jitter."""
     retry_cap_seconds: float = 30.0

@@ -47,7 +47,7 @@ _NEXT = {
 class Entry:
     """An accepted record until it is finished."""
 
-    __slots__ = ("attempts", "first_attempt_at", "journal", "progress", "record", "size", "slot")
+    __slots__ = ("attempts", "first_failed_at", "journal", "progress", "record", "size", "slot")
 
     def __init__(self, progress: Progress, slot: int, record: ConsumerRecord[Any, Any], size: int) -> None:
         self.progress = progress
@@ -55,7 +55,7 @@ class Entry:
         self.record = record
         self.size = size
         self.attempts = 0
-        self.first_attempt_at = 0.0
+        self.first_failed_at: float | None = None
         self.journal: set[bytes] = set()
 
 

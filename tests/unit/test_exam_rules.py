@@ -139,3 +139,15 @@ def test_an_exam_without_a_limit_is_never_late() -> None:
 def test_times_without_a_zone_are_utc() -> None:
     assert late(timed(61, started_at="2025-05-06T09:00:00")) is None
     assert late(timed(63, started_at="2025-05-06T09:00:00")) is not None
+
+
+@pytest.mark.parametrize("auto", [True, False])
+def test_an_attempt_that_ends_before_it_begins_is_no_valid_submission(*, auto: bool) -> None:
+    content = made_exam([("a", "mcq", 1)])
+    content["submission_metadata"] |= {"submitted_at": "2025-05-06T08:59:59Z", "was_auto_submitted": auto}
+
+    found = mismatch(content)
+
+    assert found is not None
+    assert found.message == "Validation failed"
+    assert found.details == {"problems": ["submission_metadata.submitted_at: is before started_at"]}

@@ -1,13 +1,20 @@
 """The failure table (design, section 5): what is tried again, when, and what is given up."""
 
+import asyncio
 import dataclasses
+from typing import Any
 
 import pytest
+from aiokafka import ConsumerRecord, TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.engine.failure import retry_delay
+from consumers.engine.buffer import Buffer
+from consumers.engine.context import Context
+from consumers.engine.failure import DeadLetter, Retry, attempt, retry_delay
+from consumers.engine.flow import Flow
 from consumers.engine.limits import Limits
+from consumers.engine.partition import Task, TaskState
 from schemas.errors import (
     ContentServiceDeniedError,
     ContentServiceUnavailableError,
@@ -74,3 +81,29 @@ def test_a_retry_never_starts_after_its_deadline(attempts: int, elapsed: float) 
         assert 0 <= pause <= LIMITS.retry_cap_seconds
         assert elapsed + pause <= LIMITS.max_retry_seconds
         assert attempts < LIMITS.max_attempts
+
+
+class Event:
+    """The least that an event can be."""
+
+    event_id, user_id = None, "u1"
+
+
+async def test_a_first_attempt_that_took_longer_than_retries_may_is_tried_again_all_the_same() -> None:
+    limits = dataclasses.replace(LIMITS, max_retry_seconds=0.05, retry_base_seconds=0.001)
+
+    async def handle(_event: Event, _context: Context) -> None:
+        await asyncio.sleep(2 * limits.max_retry_seconds)
+        raise ModelTimeoutError("no answer")
+
+    flow = Flow(
+        name="f", group_id="g", inputs=("in",), outputs=(), decode=lambda _value, _topic: Event(), handle=handle
+    )
+    task = Task(0, flow.sources, Buffer(2**20, 0.8))
+    task.move_to(TaskState.ACTIVE)
+    record: ConsumerRecord[Any, Any] = ConsumerRecord("in", 0, 1, 0, 0, b"u1", b"{}", None, 2, 2, ())
+    (lane,) = task.accept(TopicPartition("in", 0), [record])
+
+    outcomes = [await attempt(flow, lane, Context(lane, lambda _topic: 2**20, flow.version), limits) for _ in range(2)]
+
+    assert [type(outcome) for outcome in outcomes] == [Retry, DeadLetter], "the time runs from the first failure on"
