@@ -1,6 +1,5 @@
 """Committed data on disk: RocksDB, a cache of what the changelogs in Kafka hold. Losing it costs a longer restore."""
 
-import shutil
 import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +19,7 @@ from rocksdict import (
     WriteOptions,
 )
 
-from schemas.errors import StoreError
+from schemas.errors import StoreDamagedError, StoreError
 
 _POSITION = b"\x00position"
 _POSITION_FORMAT = struct.Struct(">qq")
@@ -29,6 +28,8 @@ _COLUMN_FAMILY = "default"
 """Named, or else rocksdict opens a store that is there with options it reads from disk: a cache of its own."""
 _WRITE_BUFFER_BYTES = 8 * 2**20
 _BACKGROUND_JOBS = 2
+_DAMAGED = "Corruption:"
+"""How RocksDB begins to say that files are missing, cut, or not what their checksums say."""
 _LOOKED_AT_PER_CHANGE = 2
 
 
@@ -59,7 +60,7 @@ class RocksStore:
     """
 
     def __init__(self, folder: Path, memory: Memory, *, expired: Callable[[bytes], bool] | None = None) -> None:
-        """Open or create; raises StoreError."""
+        """Open or create; raises StoreError, StoreDamagedError if nothing but a new folder helps."""
         self._expired = expired
         self._looked_at = b""
         self._folder = folder
@@ -111,8 +112,10 @@ class RocksStore:
         self._looked_at = looked_at
 
     def keys(self, prefix: bytes) -> Iterator[bytes]:
-        """The keys that begin with a prefix, in order."""
-        for key in self._db.keys(from_key=prefix):
+        """The keys that begin with a prefix, in order; raises StoreError."""
+        with self._translated():
+            keys = self._db.keys(from_key=prefix)
+        for key in keys:
             if not isinstance(key, bytes) or not key.startswith(prefix):
                 return
             yield key
@@ -122,11 +125,6 @@ class RocksStore:
         with self._translated():
             self._db.close()
 
-    def destroy(self) -> None:
-        """Close and remove the folder."""
-        self.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
@@ -135,7 +133,8 @@ class RocksStore:
             raise self._error(exc) from exc
 
     def _error(self, exc: Exception) -> StoreError:
-        return StoreError(f"{self._folder.parent.name}/{self._folder.name}: {exc}")
+        kind = StoreDamagedError if str(exc).startswith(_DAMAGED) else StoreError
+        return kind(f"{self._folder.parent.name}/{self._folder.name}: {exc}")
 
 
 def _options(memory: Memory) -> Options:

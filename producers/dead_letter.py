@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from producers.output import Headers, Output, size_of
-from schemas.errors import error_category, error_code
+from schemas.errors import ErrorCategory, ErrorCode, PathstreamError
 from schemas.ids import Coordinates
 
 SUFFIX = ".dlq"
@@ -104,3 +104,13 @@ def _only_dead_letter_headers(headers: Headers) -> Headers:
 
 def _qualified_name(error: BaseException) -> bytes:
     return f"{type(error).__module__}.{type(error).__qualname__}".encode()
+
+
+def error_code(error: Exception) -> ErrorCode:
+    """The code that an error has on the outside; a bug is UNEXPECTED."""
+    return error.code if isinstance(error, PathstreamError) else "UNEXPECTED"
+
+
+def error_category(error: Exception) -> ErrorCategory:
+    """The category that an error has on the outside; anything not ours is a bug."""
+    return error.category if isinstance(error, PathstreamError) else "bug"

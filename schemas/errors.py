@@ -26,6 +26,7 @@ PathstreamError
 ├── OutputTooLargeError            a result that no topic of ours would take
 ├── InstanceTakenError             another process runs under this worker's KAFKA_GROUP_INSTANCE_ID
 ├── StoreError                     the local copy of a task's state failed: it is rebuilt      (retriable)
+│   └── StoreDamagedError          its files are not what was written
 └── TransactionError               a checkpoint did not get through
     ├── FencedError                the task has another owner, or its transaction timed out
     └── TransactionFailedError     perhaps committed, perhaps not: look, then go on   (retriable)
@@ -215,6 +216,10 @@ class StoreError(PathstreamError):
     retriable = True
 
 
+class StoreDamagedError(StoreError):
+    """What is on disk is not what was written: it has to be removed before the store can be built anew."""
+
+
 class TransactionError(PathstreamError):
     """A transaction did not end with a confirmed commit."""
 
@@ -235,13 +240,3 @@ class TopicMissingError(TransactionFailedError):
 
 class RecordRefusedError(TransactionFailedError):
     """The broker finds a record or batch too large for its topic."""
-
-
-def error_code(error: Exception) -> ErrorCode:
-    """The code that an error has on the outside; a bug is UNEXPECTED."""
-    return error.code if isinstance(error, PathstreamError) else "UNEXPECTED"
-
-
-def error_category(error: Exception) -> ErrorCategory:
-    """The category that an error has on the outside; anything not ours is a bug."""
-    return error.category if isinstance(error, PathstreamError) else "bug"

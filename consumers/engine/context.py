@@ -8,7 +8,7 @@ from aiokafka import ConsumerRecord
 from pydantic import BaseModel
 
 from consumers.engine.event import Event
-from consumers.engine.partition import Lane
+from consumers.engine.lane import Lane
 from consumers.engine.repartition import Origin, origin_of
 from consumers.engine.state import StateMap
 from consumers.engine.steps import Journal
@@ -163,10 +163,11 @@ class Context:
 
         try:
             async with asyncio.TaskGroup() as group:
-                for name, work in named.items():
-                    group.create_task(one(name, work))
+                running = [group.create_task(one(name, work)) for name, work in named.items()]
         except ExceptionGroup as bugs:
             raise bugs.exceptions[0] from None
+        for task in running:
+            task.result()  # a CancelledError that nobody sent: a bug too
         return done
 
     async def steps(self, named: dict[str, Work[Result]], *, into: type[Result], limit: int) -> dict[str, Result]:

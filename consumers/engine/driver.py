@@ -12,13 +12,14 @@ from clients.cluster import Cluster
 from clients.kafka import committed_positions, request_rejoin
 from consumers.engine.checkpoint import Checkpointer
 from consumers.engine.flow import Flow
+from consumers.engine.lane import Lane
 from consumers.engine.limits import Limits
 from consumers.engine.offsets import Position, UnknownProgressError, decode
-from consumers.engine.partition import Lane, Task, TaskState
+from consumers.engine.partition import Task, TaskState
 from consumers.engine.report import Report
 from consumers.engine.restorer import Restorer
 from producers.transaction import TransactionalProducer
-from schemas.errors import FencedError, RecordRefusedError, StoreError, TransactionFailedError
+from schemas.errors import FencedError, RecordRefusedError, StoreDamagedError, StoreError, TransactionFailedError
 
 
 class PassedOffsetError(Exception):
@@ -216,7 +217,9 @@ class Driver:
     async def _start_over(self, error: PassedOffsetError | StoreError | RecordRefusedError) -> None:
         """What is in memory cannot be used: the next opening starts from what is in Kafka."""
         self.task.broken, self.task.committed = None, None
-        if isinstance(error, StoreError) and self._restorer is not None:
+        if isinstance(error, StoreDamagedError) and self._restorer is not None:
+            self._restorer.wipe(self.task, str(error))
+        elif isinstance(error, StoreError) and self._restorer is not None:
             self._restorer.close(self.task)
         if isinstance(error, RecordRefusedError):
             with suppress(KafkaError, OSError, TimeoutError):

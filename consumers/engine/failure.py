@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple
 from consumers.engine.context import Context
 from consumers.engine.event import Event
 from consumers.engine.flow import Flow
+from consumers.engine.lane import Entry, Lane
 from consumers.engine.limits import Limits
-from consumers.engine.partition import Entry, Lane
 from consumers.engine.repartition import forward
 from consumers.engine.seen import remember, was_seen
 from producers.dead_letter import Failure, dead_letter

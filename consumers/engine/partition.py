@@ -1,7 +1,6 @@
 """A task: its partitions' progress, its lanes, and the results that wait for the next checkpoint. No I/O."""
 
 import asyncio
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -11,6 +10,7 @@ from typing import Any
 from aiokafka import ConsumerRecord, TopicPartition
 
 from consumers.engine.buffer import Buffer
+from consumers.engine.lane import Entry, Lane
 from consumers.engine.offsets import Position, Progress
 from consumers.engine.table import Changes, Table
 from producers.output import Output
@@ -42,39 +42,6 @@ _NEXT = {
     TaskState.SUSPENDED: {TaskState.OPENING, TaskState.CLOSED},
     TaskState.CLOSED: set[TaskState](),
 }
-
-
-class Entry:
-    """An accepted record until it is finished."""
-
-    __slots__ = ("attempts", "first_failed_at", "journal", "progress", "record", "size", "slot")
-
-    def __init__(self, progress: Progress, slot: int, record: ConsumerRecord[Any, Any], size: int) -> None:
-        self.progress = progress
-        self.slot = slot
-        self.record = record
-        self.size = size
-        self.attempts = 0
-        self.first_failed_at: float | None = None
-        self.journal: set[bytes] = set()
-
-
-class Lane:
-    """The entries of one key, handled one after the other; only the head is ever with a worker."""
-
-    __slots__ = ("entries", "epoch", "key", "task", "worker")
-
-    def __init__(self, task: "Task", key: bytes | None, entry: Entry) -> None:
-        self.task = task
-        self.epoch = task.epoch
-        self.key = key
-        self.entries = deque((entry,))
-        self.worker: asyncio.Task[None] | None = None
-
-    @property
-    def stale(self) -> bool:
-        """Whether the lane belongs to an assignment that is over: its results are to be thrown away."""
-        return self.epoch != self.task.epoch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,18 +122,22 @@ class Task:
             for key in entry.journal:
                 self.data.withdraw(key)
         entry.progress.finish(entry.slot)
+        self.emit(outputs)
+        self._release(entry.size)
+        if lane.entries:
+            return True
+        del self.lanes[lane.key]
+        return False
+
+    def emit(self, outputs: Sequence[Output]) -> None:
+        """These results, and what was put into the state so far, belong to the next checkpoint."""
         if outputs:
             self.outputs.extend(outputs)
             size = sum(len(output.value or b"") for output in outputs)
             self._output_bytes += size
             self._buffered_bytes += size
             self._buffer.add(size)
-        self._release(entry.size)
         self.dirty.set()
-        if lane.entries:
-            return True
-        del self.lanes[lane.key]
-        return False
 
     def _release(self, size: int) -> None:
         self._buffered_bytes -= size
@@ -192,13 +163,10 @@ class Task:
             if progress.changed or (self.attempt and source in self.attempt.offsets)
         }
         if not changed and (outputs or any(table.dirty for table in self.tables)):
-            changed = self._same_position(marker)  # finished steps of unfinished events
+            # Finished steps of unfinished events: no position has moved, but every checkpoint has to leave its marker.
+            source, progress = next(iter(self.sources.items()))
+            changed = {source: progress.encode(marker)}
         return Attempt(outputs=outputs, offsets=changed)
-
-    def _same_position(self, marker: str) -> dict[TopicPartition, tuple[int, str]]:
-        """A position that has not moved, under a new marker: every checkpoint has to leave one."""
-        source, progress = next(iter(self.sources.items()))
-        return {source: progress.encode(marker)}
 
     def begin(self, attempt: Attempt) -> list[Output]:
         """The attempt is on its way; from now on results belong to the next one. Gives its changelog records."""

@@ -8,9 +8,11 @@ from aiokafka import TopicPartition
 
 from consumers.engine.context import Context
 from consumers.engine.failure import DeadLetter, Done, Outcome, Retry
-from consumers.engine.partition import Entry, Task
+from consumers.engine.lane import Entry
+from consumers.engine.partition import Task
 from consumers.observability import FlowMetrics
-from schemas.errors import PathstreamError, error_code
+from producers.dead_letter import error_code
+from schemas.errors import PathstreamError
 
 
 class Report:

@@ -16,7 +16,7 @@ from consumers.engine.restore import restore
 from consumers.engine.steps import JOURNAL_PREFIX, is_of_another_version
 from consumers.engine.stores import Stores, TaskStores
 from consumers.engine.table import Table
-from schemas.errors import StoreError
+from schemas.errors import StoreDamagedError, StoreError
 
 
 class Restorer:
@@ -36,17 +36,11 @@ class Restorer:
         """
         self._stores.sweep()
         self._stores.returned(self._flow.group_id, task.partition)
-        opened = self._opened(task)
         try:
-            await self._bring_up(task, self._flow.state_topic, opened.state)
-            await self._bring_up(task, self._flow.seen_topic, opened.seen)
-        except ValueError as exc:
-            self._report.store_wiped(task, self._flow.group_id, str(exc))
-            self.close(task)
-            self._stores.wipe(self._flow.group_id, task.partition)
-            opened = self._opened(task)
-            await self._bring_up(task, self._flow.state_topic, opened.state)
-            await self._bring_up(task, self._flow.seen_topic, opened.seen)
+            opened = await self._up_to_date(task)
+        except (ValueError, StoreDamagedError) as exc:
+            self.wipe(task, str(exc))
+            opened = await self._up_to_date(task)
         data = Table(TopicPartition(self._flow.state_topic, task.partition), opened.state)
         self._drop_old_journals(data, opened.state)
         return data, Table(TopicPartition(self._flow.seen_topic, task.partition), opened.seen)
@@ -55,6 +49,12 @@ class Restorer:
         """The task has gone to another worker, or this one stops."""
         self.close(task)
         self._stores.left(self._flow.group_id, task.partition)
+
+    def wipe(self, task: Task, reason: str) -> None:
+        """The task's stores are of no use: the next restore builds them anew."""
+        self._report.store_wiped(task, self._flow.group_id, reason)
+        self.close(task)
+        self._stores.wipe(self._flow.group_id, task.partition)
 
     def close(self, task: Task) -> None:
         """Close the task's stores, whatever state they are in."""
@@ -73,6 +73,12 @@ class Restorer:
         if task.partition not in self._open:
             self._open[task.partition] = self._stores.open(self._flow.group_id, task.partition)
         return self._open[task.partition]
+
+    async def _up_to_date(self, task: Task) -> TaskStores:
+        opened = self._opened(task)
+        await self._bring_up(task, self._flow.state_topic, opened.state)
+        await self._bring_up(task, self._flow.seen_topic, opened.seen)
+        return opened
 
     async def _bring_up(self, task: Task, topic: str, store: RocksStore) -> None:
         started_at = time.perf_counter()

@@ -13,11 +13,15 @@ _STATE = "s"
 
 
 def key_of(*parts: str) -> bytes:
-    """One key of several parts, in the order of the parts; no two lists of parts give the same one."""
+    """One key of several parts, in the order of the parts; no two lists of parts give the same one.
+
+    What follows `key_of(*parts)` and a NUL is of exactly those parts: a NUL within a part is written as 0xff, a byte
+    that UTF-8 does not have.
+    """
     key = "\x00".join(parts)
     if key.count("\x00") < len(parts):
         return key.encode()
-    return b"\x00".join(part.encode().replace(b"\x00", b"\x00\xff") for part in parts)
+    return b"\x00".join(part.encode().replace(b"\x00", b"\xff") for part in parts)
 
 
 class StateMap(Generic[Model]):

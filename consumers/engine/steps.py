@@ -8,7 +8,7 @@ checkpoint are never written at all.
 
 from collections.abc import Callable, Sequence
 
-from consumers.engine.partition import Lane
+from consumers.engine.lane import Lane
 from consumers.engine.state import key_of
 from producers.output import Output, size_of
 
@@ -51,8 +51,7 @@ class Journal:
         if task.data is not None and self._fits(task.data.changelog.topic, key, result):
             task.data.put(key, result)
             self._entry.journal.add(key)
-        task.outputs.extend(emits)
-        task.dirty.set()
+        task.emit(emits)
 
     def _fits(self, topic: str, key: bytes, result: bytes) -> bool:
         return size_of(Output(topic, key, result, [])) <= self._max_bytes(topic)

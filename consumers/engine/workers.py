@@ -9,8 +9,9 @@ from typing import Any, assert_never
 from consumers.engine.context import Context
 from consumers.engine.failure import DeadLetter, Done, Outcome, Retry, attempt
 from consumers.engine.flow import Flow
+from consumers.engine.lane import Lane
 from consumers.engine.limits import Limits
-from consumers.engine.partition import Lane, TaskState
+from consumers.engine.partition import TaskState
 from consumers.engine.report import Report
 
 _EVENTS_BEFORE_YIELD = 64

@@ -15,11 +15,10 @@ from clients.http import open_http_client
 from clients.skills_engine import SkillsEngine
 from clients.skills_engine_stub import SkillsEngineStub, skills_for
 from clients.stub_server import Fault
+from producers.dead_letter import error_category, error_code
 from schemas.errors import (
     SkillsEngineDeniedError,
     SkillsEngineUnavailableError,
-    error_category,
-    error_code,
 )
 from tests.contract.test_content_service import answering, answering_json
 

@@ -144,6 +144,34 @@ async def test_of_two_workers_with_one_instance_id_the_older_one_ends_and_says_w
         assert new.running
 
 
+async def test_of_two_that_start_together_under_one_instance_id_one_ends_and_one_works(connection: Connection) -> None:
+    """Neither has a place that the other could take when they begin."""
+    lab = Lab(connection)
+    await lab.create(partitions=6)
+    async with Cluster(connection) as cluster:
+        engines = [same_engine(lab, cluster) for _ in range(2)]
+        stop = asyncio.Event()
+        running = [asyncio.ensure_future(engine.run(stop)) for engine in engines]
+        (loser,), (winner,) = await asyncio.wait(running, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+        with pytest.raises(InstanceTakenError):
+            await loser
+        await lab.send(20)
+        await lab.outputs_complete()
+        stop.set()
+        await winner
+
+
+def same_engine(lab: Lab, cluster: Cluster) -> Engine:
+    return Engine(
+        lab.flow(),
+        connection=lab.connection,
+        cluster=cluster,
+        limits=FAST,
+        metrics=Metrics(CollectorRegistry()),
+        group_instance_id="same",
+    )
+
+
 class SlowToLeave(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
     """A member that holds every rebalance up until it is told to go on."""
 
@@ -175,14 +203,7 @@ async def test_a_worker_that_is_replaced_amid_a_rebalance_ends_too(connection: C
         first.subscribe(topics, listener=slow)
         await until(lambda: bool(first.assignment()), "the slow member to have its partitions")
         async with Cluster(connection) as cluster:
-            older = Engine(
-                lab.flow(),
-                connection=connection,
-                cluster=cluster,
-                limits=FAST,
-                metrics=Metrics(CollectorRegistry()),
-                group_instance_id="same",
-            )
+            older = same_engine(lab, cluster)
             ended = asyncio.ensure_future(older.run(asyncio.Event()))
             await slow.lets_go_once()
             await until(lambda: not older.reasons(), "the older one to be ready")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from clients.rocks import Memory, RocksStore
-from schemas.errors import StoreError
+from schemas.errors import StoreDamagedError, StoreError
+from tests.damage import damage
 
 _KEYS = 20_000
 _MIB = 2**20
@@ -39,6 +40,24 @@ def test_a_store_that_cannot_be_read_says_which_one(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(StoreError, match="7/state"):
         store.get(b"any")
+
+
+@pytest.mark.parametrize("share", [0.5, 0.0])
+def test_a_store_whose_files_are_damaged_says_so(tmp_path: Path, share: float) -> None:
+    """Damaged in the middle it opens, and cannot be read; damaged from the beginning it does not even open."""
+    folder, memory = tmp_path / "7" / "state", Memory(cache_bytes=_MIB, write_buffer_bytes=_MIB)
+    store = RocksStore(folder, memory)
+    store.apply({_key(number): random.randbytes(100) for number in range(1_000)}, 7)
+    store.close()
+    damage(folder, share)
+    with pytest.raises(StoreDamagedError, match="7/state"):
+        read_all(folder, memory)
+
+
+def read_all(folder: Path, memory: Memory) -> None:
+    store = RocksStore(folder, memory)
+    for number in range(1_000):
+        store.get(_key(number))
 
 
 ROUNDS = 8

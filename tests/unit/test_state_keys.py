@@ -16,3 +16,8 @@ def test_two_lists_of_parts_have_one_key_only_when_they_are_the_same(one: list[s
 @given(parts=PARTS, more=PARTS)
 def test_the_key_of_the_first_parts_begins_that_of_all(parts: list[str], more: list[str]) -> None:
     assert key_of(*parts, *more) == key_of(*parts) + b"\x00" + key_of(*more)
+
+
+@given(one=PARTS, other=PARTS)
+def test_a_key_begins_with_another_only_when_its_parts_do(one: list[str], other: list[str]) -> None:
+    assert key_of(*other).startswith(key_of(*one) + b"\x00") == (len(other) > len(one) and other[: len(one)] == one)

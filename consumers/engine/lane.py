@@ -1,0 +1,45 @@
+"""A lane: the unfinished records of one key, in the order of their offsets."""
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import ConsumerRecord
+
+from consumers.engine.offsets import Progress
+
+if TYPE_CHECKING:
+    from consumers.engine.partition import Task
+
+
+class Entry:
+    """An accepted record until it is finished."""
+
+    __slots__ = ("attempts", "first_failed_at", "journal", "progress", "record", "size", "slot")
+
+    def __init__(self, progress: Progress, slot: int, record: ConsumerRecord[Any, Any], size: int) -> None:
+        self.progress = progress
+        self.slot = slot
+        self.record = record
+        self.size = size
+        self.attempts = 0
+        self.first_failed_at: float | None = None
+        self.journal: set[bytes] = set()
+
+
+class Lane:
+    """The entries of one key, handled one after the other; only the head is ever with a worker."""
+
+    __slots__ = ("entries", "epoch", "key", "task", "worker")
+
+    def __init__(self, task: "Task", key: bytes | None, entry: Entry) -> None:
+        self.task = task
+        self.epoch = task.epoch
+        self.key = key
+        self.entries = deque((entry,))
+        self.worker: asyncio.Task[None] | None = None
+
+    @property
+    def stale(self) -> bool:
+        """Whether the lane belongs to an assignment that is over: its results are to be thrown away."""
+        return self.epoch != self.task.epoch
