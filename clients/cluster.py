@@ -11,13 +11,18 @@ from typing import Any, Self
 from aiokafka import TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import ConnectionGroup, CoordinationType
-from aiokafka.errors import KafkaError, NoBrokersAvailable
+from aiokafka.consumer.fetcher import READ_COMMITTED
+from aiokafka.errors import KafkaError, NoBrokersAvailable, for_code
+from aiokafka.protocol.offset import OffsetRequest, OffsetResetStrategy
 
 from clients.kafka import Connection
 from schemas.errors import TopicMissingError, TransactionFailedError
 
 DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
 """Kafka's own default of `max.message.bytes`, assumed for a topic whose limit could not be read."""
+
+_NO_REPLICA = -1
+_LATEST = OffsetResetStrategy.LATEST
 
 _METADATA_ATTEMPTS = 3
 _METADATA_PAUSE_SECONDS = 0.1
@@ -72,6 +77,17 @@ class Cluster:
                 await asyncio.sleep(_METADATA_PAUSE_SECONDS)
             await self.refresh()
         raise TransactionFailedError(f"{partition.topic}-{partition.partition} has no leader")
+
+    async def stable_end(self, partition: TopicPartition) -> int:
+        """The offset before which every transaction has ended. Raises TopicMissingError."""
+        await self.partition_count(partition.topic)  # whoever writes nothing there has not heard of the topic
+        request = OffsetRequest(_NO_REPLICA, READ_COMMITTED, [(partition.topic, [(partition.partition, _LATEST)])])
+        answer = await self.send(await self.leader(partition), request)
+        ((_, ((_, code, _, offset),)),) = answer.topics
+        if code:
+            await self.refresh()
+            raise for_code(code)(f"{partition.topic}-{partition.partition}")
+        return int(offset)
 
     async def refresh(self) -> None:
         """Ask anew who leads what. Raises TimeoutError when aiokafka's own routine does not get to it."""

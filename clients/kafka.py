@@ -196,6 +196,13 @@ def check_consumer(consumer: AIOKafkaConsumer) -> None:
     coordinator.check_errors()
 
 
+def obey_cancellation() -> None:
+    """Raise the cancellation that a call has swallowed: aiokafka's `stop` does while it waits for tasks of its own."""
+    me = asyncio.current_task()
+    if me is not None and me.cancelling():
+        raise asyncio.CancelledError
+
+
 async def stop_consumer(consumer: AIOKafkaConsumer, *, seconds: float) -> None:
     """Leave the group and close, whatever state the consumer is in; takes at most `seconds`.
 
@@ -205,7 +212,5 @@ async def stop_consumer(consumer: AIOKafkaConsumer, *, seconds: float) -> None:
         async with asyncio.timeout(seconds):
             await consumer.stop()
     except (KafkaError, TimeoutError, asyncio.CancelledError):
-        me = asyncio.current_task()
-        if me is not None and me.cancelling():
-            raise
+        obey_cancellation()
     await consumer._client.close()  # noqa: SLF001

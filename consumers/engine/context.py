@@ -8,6 +8,7 @@ from aiokafka import ConsumerRecord
 from pydantic import BaseModel
 
 from consumers.engine.event import Event
+from consumers.engine.gate import Gate
 from consumers.engine.lane import Lane
 from consumers.engine.repartition import Origin, origin_of
 from consumers.engine.state import StateMap
@@ -40,7 +41,7 @@ class Context:
     """One attempt at one event. Nothing it emits or writes is visible before the event, or the step, is done."""
 
     __slots__ = (
-        "_event", "_event_id", "_journal", "_lane", "_max_bytes", "_origin", "_version",
+        "_event", "_event_id", "_gate", "_journal", "_lane", "_max_bytes", "_origin", "_version",
         "degraded", "outputs", "record", "remember", "writes",
     )  # fmt: skip
 
@@ -57,6 +58,7 @@ class Context:
         self._event_id: EventId | None = None
         self._origin: Origin | None = None
         self._journal: Journal | None = None
+        self._gate = Gate(lane.task)
         self._max_bytes = max_bytes
 
     @property
@@ -130,7 +132,7 @@ class Context:
         key = journal.key(name)
         if (known := journal.find(key)) is not None:
             return into.model_validate_json(known)
-        result = await work()
+        result = await self._gate.run(work)
         emissions = emits(result) if callable(emits) else emits
         journal.record(key, result.model_dump_json().encode(), [self._build(emission) for emission in emissions])
         return result

@@ -5,17 +5,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from clients.cluster import Cluster
-from clients.kafka import committed_positions, request_rejoin
+from clients.kafka import obey_cancellation, request_rejoin
 from consumers.engine.checkpoint import Checkpointer
 from consumers.engine.flow import Flow
 from consumers.engine.lane import Lane
 from consumers.engine.limits import Limits
-from consumers.engine.offsets import Position, UnknownProgressError, decode
+from consumers.engine.offsets import UnknownProgressError
 from consumers.engine.partition import Task, TaskState
+from consumers.engine.positions import Positions
 from consumers.engine.report import Report
 from consumers.engine.restorer import Restorer
 from producers.transaction import TransactionalProducer
@@ -38,6 +39,7 @@ class Driver:
         cluster: Cluster,
         limits: Limits,
         report: Report,
+        positions: Positions,
         restorer: Restorer | None,
         submit: Callable[[Lane], None],
     ) -> None:
@@ -47,6 +49,7 @@ class Driver:
         self._cluster = cluster
         self._limits = limits
         self._report = report
+        self._positions = positions
         self._restorer = restorer
         self._submit = submit
         producer = TransactionalProducer(
@@ -60,7 +63,7 @@ class Driver:
         """The group gave us the task, or gave it back."""
         if self.task.state is not TaskState.OPENING:
             self.task.move_to(TaskState.OPENING)
-        self._running = group.create_task(self._drive())
+        self._running = group.create_task(self._drive(self._running))
 
     async def leave(self, *, quiet_by: float, end_by: float) -> None:
         """Let events that are in a handler finish, commit, suspend. Deadlines are times of the event loop's clock."""
@@ -81,20 +84,29 @@ class Driver:
             task.move_to(TaskState.SUSPENDED)
 
     async def finish(self, *, quiet_by: float, end_by: float) -> None:
-        """Leave for good, at a shutdown.
+        """Leave for good, at a shutdown, with everything committed that is finished by then.
 
         A task suspended in the middle of a rebalance may still commit: if it is another worker's by now, the fence
-        refuses it.
+        refuses it. Where the fence is new, or the last commit's outcome unknown, only a look tells what is committed.
         """
+        task = self.task
+        was_ours, was_opening = task.state is not TaskState.SUSPENDED, task.state is TaskState.OPENING
         await self.leave(quiet_by=quiet_by, end_by=end_by)
-        unfinished = self.task.running or self.task.dirty.is_set()
-        if self.task.committed is None or not unfinished or asyncio.get_running_loop().time() >= end_by:
+        unfinished = task.running or task.dirty.is_set()
+        done = task.committed is None or task.broken is not None or not unfinished
+        if done or asyncio.get_running_loop().time() >= end_by:
             return
         self._quiet_by = quiet_by
-        with suppress(TransactionFailedError, FencedError, StoreError, KafkaError, TimeoutError):
+        with suppress(TransactionFailedError, FencedError, StoreError, KafkaError, UnknownProgressError, TimeoutError):
             async with asyncio.timeout_at(end_by):
                 await self._wait_until_quiet()
-                await self._checkpointer.checkpoint(self.task)
+                if was_opening or task.attempt is not None:
+                    if not was_ours:
+                        return
+                    await self._checkpointer.fence()
+                    if not task.resume(await self._positions.newest(task)):
+                        return
+                await self._checkpointer.checkpoint(task)
 
     def close(self) -> None:
         """The task is another worker's, or this one stops: everything in memory is dropped."""
@@ -118,8 +130,13 @@ class Driver:
             self._running.cancel()
             await asyncio.wait([self._running], timeout=self._limits.last_commit_seconds)
 
-    async def _drive(self) -> None:
-        """Open the task and checkpoint it while it is ours; after a failure, open it again."""
+    async def _drive(self, before: asyncio.Task[None] | None) -> None:
+        """Open the task and checkpoint it while it is ours; after a failure, open it again.
+
+        `before` is what drove the task under the last assignment: it may have been cancelled and still be at it.
+        """
+        if before is not None:
+            await asyncio.wait([before])
         task = self.task
         while task.state is TaskState.OPENING:
             try:
@@ -142,14 +159,15 @@ class Driver:
         """
         task = self.task
         await self._checkpointer.fence()
-        committed, starts = await self._positions()
-        _obey_cancellation()
-        resumed = task.resume(committed)
+        resumed = task.committed is not None and task.resume(await self._positions.newest(task))
+        obey_cancellation()
         if not resumed:
             task.drop()
             tables = await self._restorer.restore(task) if self._restorer is not None else None
-            _obey_cancellation()
-            task.reset(committed, starts, tables)
+            obey_cancellation()
+            found = await self._positions.find(task, tables[0] if tables is not None else None)
+            obey_cancellation()
+            task.reset(found.positions, found.starts, tables)
         self.rewind()
         if task.attempt is None:
             task.problem = None
@@ -174,21 +192,6 @@ class Driver:
         if any(progress.changed for progress in task.sources.values()):
             task.dirty.set()
 
-    async def _positions(self) -> tuple[dict[TopicPartition, Position], dict[TopicPartition, int]]:
-        """What is committed, and where each partition begins."""
-        sources = list(self.task.sources)
-        async with asyncio.timeout(self._limits.request_timeout_seconds):
-            found = await committed_positions(self._consumer, sources)
-            starts = await self._consumer.beginning_offsets(sources)
-            ends = await self._consumer.end_offsets(sources)
-        positions: dict[TopicPartition, Position] = {}
-        for source, position in found.items():
-            if position.offset > ends[source]:
-                self._report.beyond_end(self.task, source.topic, position.offset)
-            else:
-                positions[source] = decode(position.offset, position.metadata)
-        return positions, starts
-
     async def _keep(self) -> None:
         """Checkpoint the task every interval in which something finished; once more when it leaves."""
         task, clock, interval = self.task, asyncio.get_running_loop().time, self._limits.commit_interval_seconds
@@ -202,6 +205,8 @@ class Driver:
             if task.state is TaskState.ACTIVE and not await self._checkpointer.checkpoint(task):
                 await asyncio.sleep(interval)
         await self._wait_until_quiet()
+        if task.broken is not None:
+            raise task.broken
         await self._checkpointer.checkpoint(task)
         task.move_to(TaskState.SUSPENDED)
 
@@ -237,10 +242,3 @@ class Driver:
         if task.state is TaskState.ACTIVE:
             task.move_to(TaskState.OPENING)
         await asyncio.sleep(self._limits.recovery_backoff_seconds)
-
-
-def _obey_cancellation() -> None:
-    """Raise the cancellation that a call has swallowed: aiokafka's `stop` does while it waits for tasks of its own."""
-    me = asyncio.current_task()
-    if me is not None and me.cancelling():
-        raise asyncio.CancelledError

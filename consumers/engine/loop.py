@@ -106,6 +106,7 @@ class Engine:
             self._session = Session(
                 self._flow,
                 consumer=self._consumer(),
+                connection=self._connection,
                 cluster=self._cluster,
                 limits=self._limits,
                 report=self._report,

@@ -2,6 +2,7 @@
 
 Events finish out of order. The offset that is committed is the first unfinished one; what is done beyond it is
 written as a bitmap into the commit's metadata (Kafka's `offset.metadata.max.bytes`, 4,096 characters by default).
+A stateful task writes the same two into its changelog, in the same transaction (ADR 013).
 """
 
 import base64
@@ -14,6 +15,10 @@ from dataclasses import dataclass
 _PREFIX = "ps1"
 _OURS = re.compile(r"ps\d+;")
 _TO_ASCII_DIGITS = bytes([ord("0"), ord("1")]) + bytes(254)
+
+
+Committed = tuple[int, str]
+"""What is committed for a partition: the offset and the metadata."""
 
 
 class UnknownProgressError(Exception):
@@ -109,7 +114,7 @@ class Progress:
         self.unfinished -= 1
         self.changed = True
 
-    def encode(self, marker: str) -> tuple[int, str]:
+    def encode(self, marker: str) -> Committed:
         """The offset to commit and the metadata to commit with it."""
         self._advance()
         return self._next_offset, f"{_PREFIX};{marker};{_encode_bits(self._bits())}"
@@ -161,6 +166,20 @@ def decode(next_offset: int, metadata: str | None) -> Position:
         raise UnknownProgressError(f"damaged progress: {exc}") from exc
     done = frozenset(next_offset + index for index, bit in enumerate(bits) if bit == "1")
     return Position(next_offset=next_offset, metadata=metadata, marker=marker, done=done)
+
+
+def pack(committed: Committed) -> bytes:
+    """What is committed, as a changelog record's value."""
+    offset, metadata = committed
+    return f"{offset} {metadata}".encode()
+
+
+def unpack(value: bytes) -> Committed:
+    """What is committed, from a changelog record's value. Raises UnknownProgressError."""
+    offset, _, metadata = value.decode(errors="replace").partition(" ")
+    if not offset.isdecimal():
+        raise UnknownProgressError("damaged progress in the changelog")
+    return int(offset), metadata
 
 
 def _encode_bits(bits: bytearray) -> str:

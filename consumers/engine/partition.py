@@ -11,10 +11,13 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from consumers.engine.buffer import Buffer
 from consumers.engine.lane import Entry, Lane
-from consumers.engine.offsets import Position, Progress
+from consumers.engine.offsets import Committed, Position, Progress, pack
+from consumers.engine.state import key_of
 from consumers.engine.table import Changes, Table
 from producers.output import Output
 from schemas.ids import Epoch
+
+_POSITION = "p"
 
 NO_CHANGES: Changes = MappingProxyType({})
 NO_ENDS: Mapping[TopicPartition, int] = MappingProxyType({})
@@ -49,7 +52,7 @@ class Attempt:
     """What one checkpoint tries to commit, kept until the outcome is known."""
 
     outputs: Sequence[Output]
-    offsets: dict[TopicPartition, tuple[int, str]]
+    offsets: dict[TopicPartition, Committed]
 
 
 class Task:
@@ -68,10 +71,12 @@ class Task:
         self.seen: Table | None = None
         self.outputs: list[Output] = []
         self.attempt: Attempt | None = None
-        self.committed: dict[TopicPartition, tuple[int, str]] | None = None
+        self.committed: dict[TopicPartition, Committed] | None = None
         self.dirty = asyncio.Event()
         self.running = 0
         self.quiet = asyncio.Event()
+        self.ours = asyncio.Event()
+        """Set while what is finished can be committed: only then may anything be begun that costs money."""
         self._buffer = buffer
         self._buffered_bytes = self._output_bytes = self._in_flight_bytes = 0
 
@@ -80,6 +85,10 @@ class Task:
         if state not in _NEXT[self.state]:
             raise RuntimeError(f"task {self.partition} cannot go from {self.state.name} to {state.name}")
         self.state = state
+        if state in (TaskState.ACTIVE, TaskState.LEAVING):
+            self.ours.set()
+        else:
+            self.ours.clear()
 
     def accept(self, source: TopicPartition, records: Sequence[ConsumerRecord[Any, Any]]) -> list[Lane]:
         """Take fetched records; gives the lanes that have become ready.
@@ -174,8 +183,10 @@ class Task:
         self.outputs = []
         self._in_flight_bytes += self._output_bytes
         self._output_bytes = 0
-        for source in attempt.offsets:
+        for source, committed in attempt.offsets.items():
             self.sources[source].changed = False
+            if self.data is not None:
+                self.data.put(position_key(source), pack(committed))
         self.dirty.clear()
         return [record for table in self.tables for record in table.begin()]
 
@@ -189,14 +200,13 @@ class Task:
         for table in self.tables:
             table.confirm(ends.get(table.changelog))
 
-    def resume(self, positions: dict[TopicPartition, Position]) -> bool:
+    def resume(self, found: Mapping[TopicPartition, Committed]) -> bool:
         """Go on with what is in memory, if nobody else committed since; tells whether that was possible.
 
         The markers in the committed metadata say whether a failed attempt got through after all.
         """
         if self.committed is None:
             return False
-        found = {source: (position.next_offset, position.metadata) for source, position in positions.items()}
         if self.attempt is not None and found == self.committed | self.attempt.offsets:
             self.confirm()
             return True
@@ -251,3 +261,8 @@ class Task:
     def waiting(self) -> int:
         """Events accepted and not finished."""
         return sum(progress.unfinished for progress in self.sources.values())
+
+
+def position_key(source: TopicPartition) -> bytes:
+    """What the position in a source is kept under in the task's changelog."""
+    return key_of(_POSITION, source.topic)

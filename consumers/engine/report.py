@@ -9,6 +9,7 @@ from aiokafka import TopicPartition
 from consumers.engine.context import Context
 from consumers.engine.failure import DeadLetter, Done, Outcome, Retry
 from consumers.engine.lane import Entry
+from consumers.engine.offsets import Committed
 from consumers.engine.partition import Task
 from consumers.observability import FlowMetrics
 from producers.dead_letter import error_code
@@ -115,6 +116,11 @@ class Report:
     def beyond_end(self, task: Task, topic: str, next_offset: int) -> None:
         """The committed offset lies beyond the partition's end: the topic was made anew; it is read from its start."""
         self._log.error("task.topic_restarted", task=task.partition, topic=topic, committed=next_offset)
+
+    def group_differs(self, task: Task, topic: str, position: int, of_group: Committed | None) -> None:
+        """The group has forgotten a position, or has an older one: the changelog's is taken."""
+        offset = None if of_group is None else of_group[0]
+        self._log.warning("task.group_differs", task=task.partition, topic=topic, position=position, of_group=offset)
 
     def waits(self, problem: str) -> None:
         """The engine waits for something to change; said once until it is something else."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from clients.kafka import Connection
+from clients.kafka import Connection, obey_cancellation
 from clients.rocks import RocksStore
 from consumers.engine.flow import Flow
 from consumers.engine.partition import Task
@@ -84,6 +84,7 @@ class Restorer:
         started_at = time.perf_counter()
         told = partial(_tell, task, topic)
         records = await restore(self._connection, TopicPartition(topic, task.partition), store, told)
+        obey_cancellation()
         self._report.restored(task, topic, records, time.perf_counter() - started_at)
 
     def _drop_old_journals(self, data: Table, store: RocksStore) -> None:

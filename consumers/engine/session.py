@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from clients.cluster import Cluster
-from clients.kafka import ConsumerDiedError, check_consumer, stop_consumer
+from clients.kafka import Connection, ConsumerDiedError, check_consumer, stop_consumer
 from consumers.engine.assignment import Assignment
 from consumers.engine.buffer import Buffer
 from consumers.engine.driver import Driver, PassedOffsetError
@@ -17,6 +17,7 @@ from consumers.engine.flow import Flow
 from consumers.engine.limits import Limits
 from consumers.engine.membership import Membership
 from consumers.engine.partition import Task
+from consumers.engine.positions import Positions
 from consumers.engine.report import Report
 from consumers.engine.restorer import Restorer
 from consumers.engine.workers import WorkerPool
@@ -34,6 +35,7 @@ class Session:
         flow: Flow[Any],
         *,
         consumer: AIOKafkaConsumer,
+        connection: Connection,
         cluster: Cluster,
         limits: Limits,
         report: Report,
@@ -48,6 +50,7 @@ class Session:
         self._buffer = Buffer(limits.max_buffered_bytes, limits.low_water)
         self._pool = WorkerPool(flow, limits, report, cluster.max_message_bytes)
         self._membership = Membership(consumer)
+        self._positions = Positions(consumer, connection, cluster, limits, report)
         self._assignment: Assignment | None = None
         self._unreadable: dict[TopicPartition, str] = {}
 
@@ -112,6 +115,7 @@ class Session:
                 cluster=self._cluster,
                 limits=self._limits,
                 report=self._report,
+                positions=self._positions,
                 restorer=self._restorer,
                 submit=self._pool.submit,
             )

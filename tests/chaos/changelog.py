@@ -31,6 +31,8 @@ def remains_of(records: Iterable[tuple[bytes, bytes | None]]) -> Remains:
                 tallies[learner] = tally["count"], tally["hash"]
             case ["s", name, learner, str(inner)] if name == MARK and inner == STATE_KEY:
                 marked.add(learner)
+            case ["p", _]:
+                continue
             case ["j", *where]:
                 journals.append(" ".join(where))
             case parts:

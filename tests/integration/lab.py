@@ -6,7 +6,7 @@ import json
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -221,6 +221,15 @@ class Lab:
                 if not fetched and len(records) >= count:
                     return records
                 assert time.monotonic() < deadline, f"{len(records)} of {count} records in {topic}"
+
+    async def changes(self) -> AsyncGenerator[dict[bytes, bytes | None]]:
+        """The newest value of every key of the state's changelog but the positions, whenever there are more."""
+        newest: dict[bytes, bytes | None] = {}
+        async with self.reader(f"{self.group}-state") as changelog:
+            while True:
+                for records in (await changelog.getmany(timeout_ms=200)).values():
+                    newest |= {record.key: record.value for record in records if not record.key.startswith(b"p\x00")}
+                yield newest
 
     async def outputs_complete(self, expected: int | None = None) -> None:
         """Every event that was sent came out once, and each learner's in order."""

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections import Counter
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -111,11 +112,10 @@ async def test_a_worker_killed_in_step_5_of_6_resumes_at_step_5(lab: Lab) -> Non
 
     async with lab.doomed_engine(six_steps):
         await until(lambda: ledger.calls[0, "step-4"] == 1, "step 4 to be paid")
-        async with lab.reader(f"{lab.group}-state") as changelog:
-            journaled: set[bytes] = set()
-            while len(journaled) < 4:
-                for records in (await changelog.getmany(timeout_ms=200)).values():
-                    journaled |= {record.key for record in records}
+        async with aclosing(lab.changes()) as journal:
+            async for journaled in journal:
+                if len(journaled) == 4:
+                    break
     async with lab.engine(six_steps):
         await lab.outputs_complete()
     assert ledger.calls == Counter({(0, f"step-{number}"): 1 for number in range(1, 7)})
@@ -132,9 +132,8 @@ async def test_journals_are_gone_when_their_event_is_done(lab: Lab) -> None:
 
     async with lab.engine(slow_steps):
         await lab.outputs_complete()
-    left: dict[bytes, bytes | None] = {}
-    for record in await lab.read(f"{lab.group}-state", 1):
-        left[record.key] = record.value
+    async with aclosing(lab.changes()) as journal:
+        left = await anext(journal)
     assert left, "the steps were never journaled, so the test shows nothing"
     assert set(left.values()) == {None}
 
@@ -151,8 +150,8 @@ async def test_the_steps_of_a_fast_event_are_never_written(lab: Lab) -> None:
 
     async with lab.engine(fast_step):
         await lab.outputs_complete()
-    async with lab.reader(f"{lab.group}-state") as changelog:
-        assert await changelog.getmany(timeout_ms=500) == {}
+    async with aclosing(lab.changes()) as journal:
+        assert await anext(journal) == {}
 
 
 async def test_steps_side_by_side_are_bounded_and_each_is_paid_once(lab: Lab) -> None:
@@ -218,12 +217,13 @@ async def test_journals_of_another_version_of_the_flow_are_ignored_and_removed(l
         if lab.version == 1:
             await never.wait()
 
-    async with lab.doomed_engine(one_step), lab.reader(f"{lab.group}-state") as changelog:
-        while not await changelog.getmany(timeout_ms=200):
-            pass
+    async with lab.doomed_engine(one_step), aclosing(lab.changes()) as journal:
+        async for journaled in journal:
+            if journaled:
+                break
     lab.version = 2
     async with lab.engine(one_step):
         await lab.outputs_complete()
     assert ledger.calls[0, "one"] == 2
-    records = await lab.read(f"{lab.group}-state", 1)
-    assert {record.key: record.value for record in records} == {records[0].key: None}
+    async with aclosing(lab.changes()) as journal:
+        assert list((await anext(journal)).values()) == [None]

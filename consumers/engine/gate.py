@@ -1,0 +1,51 @@
+"""Where paid work waits while its task may be another worker's."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from consumers.engine.partition import Task
+
+Result = TypeVar("Result")
+
+
+class Gate:
+    """The steps of one attempt at one event begin only while their results can be committed.
+
+    A task that is suspended may come back, so its handlers go on; but what they began now would be paid for again if it
+    does not. A handler all of whose steps wait here does not count as running: nobody waits for it to finish.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._begun = 0
+        self._held = 0
+        self._rests = False
+
+    async def run(self, work: Callable[[], Awaitable[Result]]) -> Result:
+        """Wait for the task to be ours, if it is not, and then for the work. Raises what it raises."""
+        if not self._task.ours.is_set():
+            await self._wait()
+        self._begun += 1
+        try:
+            return await work()
+        finally:
+            self._begun -= 1
+            self._settle()
+
+    async def _wait(self) -> None:
+        self._held += 1
+        self._settle()
+        try:
+            while not self._task.ours.is_set():
+                await self._task.ours.wait()
+        finally:
+            self._held -= 1
+            self._settle()
+
+    def _settle(self) -> None:
+        rests = self._held > 0 and self._begun == 0
+        if rests and not self._rests:
+            self._task.stopped()
+        elif self._rests and not rests:
+            self._task.started()
+        self._rests = rests
