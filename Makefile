@@ -41,8 +41,8 @@ test: install  ## All tests, on the best Kafka this machine can run
 sequences: install  ## 10,000 random sequences of events through the skills-gap flow and its reference model
 	PATHSTREAM_GAP_SEQUENCES=5000 $(BIN)/pytest -q tests/unit/test_gap_model.py
 
-eval: install  ## How well exams are graded: recorded answers, and without a model
-	$(BIN)/python -m tests.evals
+eval: install  ## How well exams are graded, by recorded answers and without a model; with a key judged, and anew by RECORD=1
+	$(BIN)/python -m tests.evals $(if $(filter 1,$(RECORD)),--record)
 
 chaos: install  ## Workers under kills, freezes, cuts and full disks on a real Kafka: EVENTS=20000 FAULTS=15 [SEED=n]
 	@$(BIN)/python -m tests.chaos $(if $(EVENTS),--events $(EVENTS)) $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED))

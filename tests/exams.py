@@ -15,10 +15,14 @@ WORD_FIELDS = ("feedback_summary", "correct_approach", "related_concept")
 
 
 class Mark(NamedTuple):
-    """What a teacher gave a question of a fixture, and the misconception they saw."""
+    """What a teacher gave a question of a fixture, and the misconception they saw, in their own words.
+
+    `known` is the error pattern of the question's known misconception that they mean, where it has that one.
+    """
 
     marks: int
-    misconception: str | None
+    misconception: str | None = None
+    known: str | None = None
 
 
 @cache
@@ -42,7 +46,7 @@ def submission_of(name: str) -> tuple[ExamSubmission, MockExam]:
 def teacher_marks(name: str) -> dict[int, Mark]:
     """A fixture's marks by question number, as a teacher gave them."""
     marked = json.loads(_fixture(name))["marked"]
-    return {entry["question_number"]: Mark(entry["marks"], entry.get("misconception")) for entry in marked}
+    return {entry.pop("question_number"): Mark(**entry) for entry in marked}
 
 
 def made_exam(groups: Sequence[tuple[str, str, int]], *, marks: int = 2, words: int = 0) -> dict[str, Any]:
