@@ -4,6 +4,7 @@ What does not add up is no valid event: the message names the place.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
@@ -25,13 +26,13 @@ _SEPARATORS_OF_NUMBERS = re.compile(r"\s*(?:[,;]|\band\b)\s*|\s+", re.IGNORECASE
 """3/4 and 3+4 are not the options 3 and 4."""
 
 
-class _LenientText(InputModel):
+class LenientText(InputModel):
     """Numbers are taken where a text is meant: a key of 42 is "42"."""
 
     model_config = InputModel.model_config | {"coerce_numbers_to_str": True}
 
 
-class MCQOption(_LenientText):
+class MCQOption(LenientText):
     """One option of a multiple-choice question."""
 
     label: str = Field(min_length=1, max_length=50)
@@ -40,14 +41,14 @@ class MCQOption(_LenientText):
     feedback: str | None = None
 
 
-class MarkingStep(_LenientText):
+class MarkingStep(LenientText):
     """One step of a marking scheme and what it is worth, in marks."""
 
     step: str = Field(min_length=1)
     marks: Marks
 
 
-class AnswerKey(_LenientText):
+class AnswerKey(LenientText):
     """What is correct, what else counts as correct, and how marks are given."""
 
     correct_answer: str
@@ -55,7 +56,7 @@ class AnswerKey(_LenientText):
     marking_scheme: list[MarkingStep] = Field(default_factory=list)
 
 
-class Misconception(_LenientText):
+class Misconception(LenientText):
     """A known error and what to say to it."""
 
     error_pattern: str
@@ -203,7 +204,8 @@ def _readings(question: Question) -> list[frozenset[str]]:
     options = question.cfu_config.options
     labels = {_folded(option.label): option.label for option in options}
     texts = [_folded(option.text) for option in options]
-    once = {text: option.label for text, option in zip(texts, options, strict=True) if texts.count(text) == 1}
+    times = Counter(texts)
+    once = {text: option.label for text, option in zip(texts, options, strict=True) if times[text] == 1}
     has_numerals = any(label.isdigit() for label in labels)
     parts = [part for part in (_SEPARATORS_OF_NUMBERS if has_numerals else _SEPARATORS).split(said) if part]
     tried = [(labels, [said]), (once, [said]), (labels, parts)]

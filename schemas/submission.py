@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
 from schemas.envelope import InputModel, LearnerIdText
-from schemas.exam import IdText, MockExam, QuestionType
+from schemas.exam import IdText, LenientText, MockExam, QuestionType
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -19,14 +19,14 @@ Minutes = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
 
 
-class AnswerResponse(InputModel):
+class AnswerResponse(LenientText):
     """What a student gave as an answer; all of it absent or blank means: nothing."""
 
     selected_option: str | None = None
     selected_options: list[str] | None = None
     response_text: str | None = None
     numeric_value: float | None = None
-    drawing_data: dict[str, Any] | None = None
+    drawing_data: dict[str, Any] | list[Any] | None = None
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -57,12 +57,15 @@ class SubmittedAnswer(InputModel):
 
 
 class SubmissionMetadata(InputModel):
-    """When the attempt was begun and handed in; durations in minutes. A time without a zone is UTC."""
+    """When the attempt was begun and handed in; durations in minutes. A time without a zone is UTC.
+
+    `time_spent_minutes` is less than 0 where a clock was set back: the rules answer that, the front end waits for it.
+    """
 
     started_at: Moment
     submitted_at: Moment
     time_limit_minutes: Minutes
-    time_spent_minutes: Minutes
+    time_spent_minutes: float
     time_overage_minutes: Minutes = 0
     was_auto_submitted: bool = False
 

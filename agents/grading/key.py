@@ -26,7 +26,8 @@ def marks_by_key(question: Question, response: AnswerResponse | None) -> int | N
 
     Nothing answered: 0. Options: all or nothing for one option; of several, each wrong one takes away what a right one
     gives. A number: equal within ±0.001 to the key or a variation, or written like one; None where its name or unit is
-    another one. A short text: written like the key or a variation, or the same number of the same, else None.
+    another one, or where it is 50 % of a 0.5. A short text: written like the key or a variation, or the same number of
+    the same, else None.
     """
     if response is None or not is_answered(question, response):
         return 0
@@ -78,8 +79,8 @@ def _number_marks(question: Question, response: AnswerResponse) -> int | None:
     comparable = _comparable(given, _accepted_numbers(question)) if given is not None else []
     if given is not None and any(same_number(given.value, number.value) for number in comparable):
         return question.marks
-    if comparable:
-        return 0
+    if given is not None and comparable:
+        return None if any(_is_its_percentage(given, number) for number in comparable) else 0
     return question.marks if matches_text(question, response) else None
 
 
@@ -90,6 +91,14 @@ def _comparable(given: Number, accepted: Sequence[Number]) -> list[Number]:
     if given.unit and any(number.unit for number in accepted):
         accepted = [number for number in accepted if number.unit == given.unit]
     return list(accepted)
+
+
+def _is_its_percentage(one: Number, other: Number) -> bool:
+    """Whether one of the two is the other in percent, as 50 % is 0.5: whether that was asked for, a reader knows."""
+    if (one.unit == "%") is (other.unit == "%"):
+        return False
+    shares = [number.value / 100 if number.unit == "%" else number.value for number in (one, other)]
+    return same_number(shares[0], shares[1])
 
 
 def _given_number(response: AnswerResponse) -> Number | None:

@@ -20,7 +20,11 @@ _POWER = re.compile(r"10\s*(?:\^\s*\{?\s*([+-]?\d{1,3})\s*\}?|([⁻]?[⁰¹²³�
 _LATEX_TEXT = re.compile(r"\\(?:text|mathrm)\s*\{([^{}]*)\}")
 _CURRENCY = re.compile("[£€]")
 _DECORATION = re.compile(r"\\[,;:!() ]|\\left|\\right|[$£€{}~]|\\(?=%)|\\circ|°")
-_THOUSANDS = re.compile(r"(?<=\d)[, \u00a0\u202f](?=\d{3}(?:\D|$))")
+_GROUPED = re.compile(
+    r"(?<![\d.,])[1-9]\d{0,2}([, \u00a0\u202f])\d{3}(?:\1\d{3})*(?!\d|\1\d)"
+    r"|(?<=\d\.)\d{3}(?:[ \u00a0\u202f]\d{3})+(?!\d)"
+)
+"""1,234,567 and 0.123 456; not 0,125 and not 1234,567."""
 _NAME = re.compile(r"^\s*([A-Za-z]\w{0,10})\s*=\s*")
 _PLAIN = r"(\d+(?:\.\d+)?|\.\d+)"
 _NUMBER = re.compile(
@@ -43,8 +47,8 @@ class Number(NamedTuple):
 def number_in(text: str) -> Number | None:
     """Read a text that is one number, perhaps with a name before (`x = `) and a unit after it; else None.
 
-    Percent signs and units are not converted: 50 % is 50. A comma before three digits groups them, another one is a
-    decimal point.
+    Percent signs and units are not converted: 50 % is 50. A comma that groups digits as in 1,234 does that, another one
+    is a decimal point: 0,125 and 1234,5.
     """
     if len(text) > _LONGEST:
         return None
@@ -92,7 +96,7 @@ def _plain(text: str) -> str:
 def _digits(text: str) -> str:
     """Write the digits in one way: nothing groups them, a point is before decimals, a power of ten has a factor."""
     text = re.sub(r"^(\s*[+-]?\s*)@", r"\g<1>1x@", text)
-    return re.sub(r"(?<=\d),(?=\d)", ".", _THOUSANDS.sub("", text))
+    return re.sub(r"(?<=\d),(?=\d)", ".", _GROUPED.sub(lambda found: re.sub(r"\D", "", found[0]), text))
 
 
 def _power(found: re.Match[str]) -> str:

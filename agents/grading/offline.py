@@ -114,8 +114,9 @@ def _what_went_wrong(item: Item, known: Misconception | None, *, answered: bool)
 
 def _approach(question: Question) -> str:
     if question.question_type in ("mcq", "mcq_multiselect"):
-        correct = [option for option in question.cfu_config.options if option.label in question.correct_labels]
-        answer = "; ".join(f"{option.label}: {option.text}" for option in correct)
+        correct = question.correct_labels
+        told = [option for option in question.cfu_config.options if option.label in correct]
+        answer = "; ".join(f"{option.label}: {option.text}" for option in told)
     else:
         answer = question.key.correct_answer
     steps = [step.step for step in question.key.marking_scheme]
@@ -149,13 +150,18 @@ def _given_texts(item: Item) -> list[str]:
         text for option in question.cfu_config.options if option.label in chosen for text in (option.text, option.label)
     ]
     if response is not None and response.numeric_value is not None:
-        texts.append(f"{response.numeric_value:g}")
+        texts.append(_digits(response.numeric_value))
     return [*texts, written] if (written := _written(response)) else texts
 
 
 def _written(response: AnswerResponse | None) -> str:
-    number = "" if response is None or response.numeric_value is None else f" {response.numeric_value:g}"
+    number = "" if response is None or response.numeric_value is None else f" {_digits(response.numeric_value)}"
     return answer_in(response).text + number
+
+
+def _digits(value: float) -> str:
+    """A number with all of its digits, as it would be written."""
+    return repr(value).removesuffix(".0")
 
 
 def _concept(question: Question) -> str:

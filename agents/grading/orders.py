@@ -6,6 +6,7 @@ exams ask about: with those, the sentence has to name grading too.
 """
 
 import re
+import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from schemas.submission import AnswerResponse
 LONGEST_ANSWER = 20_000
 """Characters of one answer that are graded; there are no longer ones in an exam hall."""
 
-_IGNORE = r"\b(?:ignore|disregard|forget|override|bypass|do\s+not\s+(?:use|apply|follow))\b"
+_IGNORE = r"\b(?:ignore|disregard|forget|override|bypass|do(?:\s+not|n['\u2019]?t)\s+(?:use|apply|follow))\b"
 _GRADING = r"(?:marking|(?:mark|marking)\s+schemes?|rubrics?|answer\s+keys?)"
 _RULES = r"(?:instructions?|prompts?|rules|guidelines)"
 _EARLIER = r"(?:previous|prior|above|earlier|preceding)\s+(?:instructions|prompts|rules|guidelines)"
@@ -45,6 +46,9 @@ _ABOUT_GRADING = re.compile(
 )
 _ORDERS = re.compile("|".join(_PATTERNS), re.IGNORECASE | re.MULTILINE)
 _PERHAPS_ORDERS = re.compile("|".join(_WITH_GRADING), re.IGNORECASE)
+_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_STYLED = re.compile("[\uff01-\uff5e\U0001d400-\U0001d7ff]+")
+"""Full-width and mathematical letters: words to a model, and to whoever reads."""
 _SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
 _ANSWERS_REMEMBERED = 256
 """An answer is looked at by the key, the prompt and the warnings, one after the other."""
@@ -67,15 +71,39 @@ def answer_in(response: AnswerResponse | None) -> Answered:
 @lru_cache(maxsize=_ANSWERS_REMEMBERED)
 def without_orders(text: str) -> Answered:
     """Cut sentences (or lines) from where they give the grader orders; an answer without any stays as it is."""
+    found = _cut(_STYLED.sub(lambda styled: unicodedata.normalize("NFKC", styled[0]), _INVISIBLE.sub("", text)))
+    return found if found.orders else Answered(text, 0)
+
+
+def _cut(text: str) -> Answered:
     kept, orders = [], 0
     for sentence in _SENTENCES.split(text):
         start = _order_in(sentence)
         orders += start is not None
         kept.append(sentence if start is None else _without_lead_in(sentence[:start]))
     rest = " ".join(filter(None, kept)).strip() if orders else text
-    if (found := _ORDERS.search(rest)) is not None:  # one that stood over several lines
-        rest, orders = _without_lead_in(rest[: found.start()]), orders + 1
-    return Answered(rest, orders)
+    rest, wrapped = _without_wrapped(rest)
+    if (found := _ORDERS.search(_on_one_line(rest))) is not None:  # one that came together by the cuts
+        rest, wrapped = _without_lead_in(rest[: found.start()]), wrapped + 1
+    return Answered(rest, orders + wrapped)
+
+
+def _without_wrapped(text: str) -> Answered:
+    """Cut orders that stand over several lines, each up to the end of its last line or sentence."""
+    kept, orders, position = [], 0, 0
+    for found in _ORDERS.finditer(_on_one_line(text)):
+        if found.start() < position:
+            continue
+        kept.append(_without_lead_in(text[position : found.start()]))
+        end = _SENTENCES.search(text, found.end())
+        position = end.end() if end is not None else len(text)
+        orders += 1
+    return Answered(" ".join(filter(None, [*kept, text[position:]])).strip() if orders else text, orders)
+
+
+def _on_one_line(text: str) -> str:
+    """The text with its places kept: a line's end is no sentence's end where an order was wrapped."""
+    return text.replace("\n", " ")
 
 
 def _order_in(sentence: str) -> int | None:

@@ -77,6 +77,7 @@ async def test_190_of_200_questions_are_published_at_once_and_never_graded_again
         evaluations = await exams.evaluations(2)
     assert partial["status"] == "partial"
     assert partial["progress"]["message"] == "190 questions graded (10 remaining)"
+    assert "the result covers 380 of 400 marks: the rest is not graded yet" in partial["warnings"]
     check_sums(partial)
     assert len(evaluations) == 2, "one partial evaluation and the complete one"
     complete = evaluations[1]

@@ -35,3 +35,27 @@ async def test_one_refused_answer_is_graded_offline_and_the_model_grades_the_oth
     assert [number for number, summary in words.items() if "without a model" in summary] == [5]
     assert "question 5: the model refused it, it was graded without a model" in result.warnings
     assert result.graders == ["fake/squeamish", "offline"]
+
+
+class Silent:
+    """Never gives an answer of use."""
+
+    name = "fake/silent"
+
+    async def generate(self, _request: Prompt) -> Answer:
+        raise ModelBlockedError("SAFETY")
+
+
+async def test_a_summary_that_the_model_does_not_give_is_computed_and_says_so() -> None:
+    submission = ExamSubmission.model_validate(made_exam([("a", "mcq", 4)]))
+    exam, agent = submission.mock_exam, GradingAgent(Silent())
+    assert exam is not None
+    (batch,) = agent.batches(exam, submission.answers)
+    feedback = agent.grade_batch_offline(batch).feedback
+
+    result = await agent.summarise(exam, feedback)
+
+    assert result.generated_by == "offline"
+    assert result.warnings == ["recommendations and encouragement were computed, since the model gave none"]
+    assert 2 <= len(result.recommendations) <= 4
+    assert result.encouragement_message

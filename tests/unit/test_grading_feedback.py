@@ -133,6 +133,22 @@ def test_an_answer_has_to_be_complete_and_to_add_up() -> None:
         assert problem in (check(answer) or "no problem"), problem
 
 
+@pytest.mark.parametrize(("possible", "problem"), [(2, None), (3, "the criteria offer 3 marks, the question 2")])
+def test_criteria_of_the_models_own_offer_what_the_question_does(possible: int, problem: str | None) -> None:
+    content = made_exam([("a", "structured_response", 1)])
+    content["mock_exam"]["sections"][0]["questions"][0]["cfu_config"]["answer_key"]["marking_scheme"] = []
+    submission = ExamSubmission.model_validate(content)
+    assert submission.mock_exam is not None
+    (batch,) = batches_of(submission.mock_exam, submission.answers, max_tokens=OUTPUT_TOKENS)
+    criterion = {"criterion_name": "c", "marks_earned": 1, "marks_possible": possible, "feedback": "f"}
+    asked = graded_question({"number": 1, "marks": 2, "type": "structured_response"}, 1)
+    answer = GradedBatch.model_validate({"questions": [asked | {"marking_breakdown": [criterion]}]})
+
+    told = batch_check(batch)(answer)
+
+    assert told is None if problem is None else problem in (told or "")
+
+
 def test_praise_for_lost_marks_and_blame_for_full_ones_are_left_out() -> None:
     exam, batch = structured()
     answer = changed(answer_to(exam, batch, {11: 3}), 0, where_you_went_wrong="nothing really")

@@ -88,3 +88,9 @@ def test_every_band_has_a_message_of_its_own(earned_share: int) -> None:
         for some in (lost, set(), set(range(1, 61)))
     }
     assert len(messages) == (2 if earned_share == 0 else 3)
+
+
+def test_a_question_is_pointed_at_once() -> None:
+    recommendations = recommendations_from(summary_of([3, 1, 3], [2]), feedback_losing({1, 2, 3}))
+
+    assert [entry.related_questions for entry in recommendations] == [[1, 3], [2]]
