@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.engine.offsets import Progress, UnknownProgressError, decode
+from consumers.engine.offsets import Progress, UnknownProgressError, decode, pack, unpack
 
 gaps = st.lists(st.integers(1, 5), min_size=1, max_size=200)
 
@@ -81,6 +81,17 @@ def test_metadata_of_other_tools_means_nothing_beyond_the_offset(text: str) -> N
 def test_progress_of_an_unknown_format_is_refused_rather_than_guessed(text: str) -> None:
     with pytest.raises(UnknownProgressError):
         decode(5, text)
+
+
+@given(offset=st.integers(0, 2**63 - 1), metadata=st.text())
+def test_what_is_committed_comes_back_from_the_changelog_as_it_was(offset: int, metadata: str) -> None:
+    assert unpack(pack((offset, metadata))) == (offset, metadata)
+
+
+@pytest.mark.parametrize("value", [b"", b"x ps1;a;", b"-1 ps1;a;", b"\xff\xfe"])
+def test_a_damaged_position_in_the_changelog_is_refused_rather_than_guessed(value: bytes) -> None:
+    with pytest.raises(UnknownProgressError):
+        unpack(value)
 
 
 def test_an_offset_that_was_passed_already_is_refused() -> None:
