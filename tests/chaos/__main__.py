@@ -23,7 +23,8 @@ def main() -> int:
     asked = parser.parse_args()
     seed = random.randrange(10**6) if asked.seed is None else asked.seed
     print(f"EVENTS={asked.events} FAULTS={asked.faults} SEED={seed}", flush=True)
-    options = Options(events=asked.events, faults=asked.faults, seed=seed, timing=QUICK if asked.quick else USUAL)
+    timing = QUICK if asked.quick else USUAL
+    options = Options(events=asked.events, faults=asked.faults, seed=seed, timing=timing, log_level="INFO")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # take everything down again
     folder = Path(tempfile.mkdtemp(prefix="pathstream-chaos-"))
     try:

@@ -5,7 +5,7 @@ learner, event id, step: the result of a step of an event that was not finished 
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tests.chaos.check import Remains
 from tests.chaos.job import MARK, STATE_KEY, TALLY
@@ -14,6 +14,13 @@ from tests.chaos.job import MARK, STATE_KEY, TALLY
 def parts_of(key: bytes) -> list[str]:
     """The parts of a key."""
     return [part.replace(b"\xff", b"\x00").decode() for part in key.split(b"\x00")]
+
+
+def journaled(records: Iterable[tuple[bytes, bytes | None]]) -> Iterator[int]:
+    """The paid calls whose results were written to a journal, whether or not it is still there."""
+    for key, value in records:
+        if value is not None and parts_of(key)[0] == "j":
+            yield json.loads(value)["id"]
 
 
 def remains_of(records: Iterable[tuple[bytes, bytes | None]]) -> Remains:

@@ -2,88 +2,97 @@
 
 import random
 import time
-from collections.abc import Callable
 
+from tests.chaos.account import Account
 from tests.chaos.fleet import Worker
 from tests.chaos.plan import FaultKind
-from tests.chaos.scene import Scene
-
-Fault = Callable[[Scene, random.Random], None]
+from tests.chaos.scene import Act, Scene
 
 _DELAY_SECONDS = 0.2
+_STILL_A_MEMBER = 0.6
+"""Share of the session timeout after which a worker may have lost its membership: heartbeats are a third of it."""
+_TIME_TO_COMMIT = 2.0
 
 
-def kill_worker(scene: Scene, chance: random.Random) -> None:
+def kill_worker(scene: Scene, account: Account, chance: random.Random) -> None:
     """kill -9; the next process starts at once, or after the group has gone on without it."""
-    worker, at_once = scene.pick(chance), chance.random() < 0.5
-    scene.strike(f"{worker.name}, restarted {'at once' if at_once else 'when the group has noticed'}", [worker])
+    [worker], at_once = scene.pick(account, chance), chance.random() < 0.5
+    account.strike(f"{worker.name}, restarted {'at once' if at_once else 'when the group has noticed'}", kills=[worker])
     worker.kill()
     if not at_once:
-        scene.wait_until_expelled(worker)
+        scene.wait_until_expelled(worker, account)
     worker.start()
 
 
-def freeze_worker(scene: Scene, chance: random.Random) -> None:
+def freeze_worker(scene: Scene, account: Account, chance: random.Random) -> None:
     """SIGSTOP until the group has given its tasks away: it wakes up as a zombie that thinks it has them."""
-    worker = scene.pick(chance)
-    scene.strike(worker.name, [worker])
+    [worker] = scene.pick(account, chance)
+    account.strike(worker.name, blinds=[worker])
     worker.freeze()
-    scene.wait_until_expelled(worker)
+    scene.wait_until_expelled(worker, account)
     time.sleep(chance.uniform(0, 1))
     worker.thaw()
+    account.mend()
 
 
-def restart_worker(scene: Scene, chance: random.Random) -> None:
+def restart_worker(scene: Scene, account: Account, chance: random.Random) -> None:
     """SIGTERM, as a deployment does it."""
-    worker = scene.pick(chance)
-    scene.strike(worker.name)
+    [worker] = scene.pick(account, chance)
+    account.strike(worker.name)
     _end(worker)
     worker.start()
 
 
-def join_worker(scene: Scene, chance: random.Random) -> None:
+def join_worker(scene: Scene, account: Account, chance: random.Random) -> None:
     """One more worker."""
     worker = chance.choice(scene.fleet.resting)
-    scene.strike(worker.name)
+    account.strike(worker.name)
     worker.start()
 
 
-def leave_worker(scene: Scene, chance: random.Random) -> None:
+def leave_worker(scene: Scene, account: Account, chance: random.Random) -> None:
     """SIGTERM, and it stays away."""
-    worker = scene.pick(chance)
-    scene.strike(worker.name)
+    [worker] = scene.pick(account, chance)
+    account.strike(worker.name)
     worker.wanted = False
     _end(worker)
 
 
-def kill_broker(scene: Scene, _chance: random.Random) -> None:
-    """kill -9 of the broker, and its restart on its data."""
-    scene.strike_all("the broker")
+def kill_broker(scene: Scene, account: Account, _chance: random.Random) -> None:
+    """kill -9 of the broker, and its restart on its data.
+
+    Memberships outlast it. Only who is told to end meanwhile, and may not wait for it, loses anything.
+    """
+    account.strike("the broker", blinds=scene.fleet.wanted)
     scene.broker.kill()
     scene.broker.restart()
+    ending = {worker.incarnation for worker in scene.struck_otherwise(account)}
+    patience = scene.timing.shutdown - _TIME_TO_COMMIT
+    account.mend(spares=lambda name, seconds: name not in ending or seconds < patience)
 
 
-def freeze_broker(scene: Scene, _chance: random.Random) -> None:
+def freeze_broker(scene: Scene, account: Account, _chance: random.Random) -> None:
     """The broker keeps its connections and answers nothing."""
-    scene.strike_all(f"the broker, {scene.timing.broker_frozen:.0f} s")
+    account.strike(f"the broker, {scene.timing.broker_frozen:.0f} s", blinds=scene.fleet.wanted)
     scene.broker.freeze()
     time.sleep(scene.timing.broker_frozen)
     scene.broker.thaw()
+    account.mend()
 
 
-def wipe_state(scene: Scene, chance: random.Random) -> None:
+def wipe_state(scene: Scene, account: Account, chance: random.Random) -> None:
     """kill -9, and the worker's STATE_DIR is gone."""
-    worker = scene.pick(chance)
-    scene.strike(worker.name, [worker])
+    [worker] = scene.pick(account, chance)
+    account.strike(worker.name, kills=[worker])
     worker.kill()
     worker.disk.wipe()
     worker.start()
 
 
-def fill_disk(scene: Scene, chance: random.Random) -> None:
+def fill_disk(scene: Scene, account: Account, chance: random.Random) -> None:
     """No room for RocksDB on a worker's disk; meanwhile another worker restarts, so that tasks move onto that disk."""
-    full, other = chance.sample(scene.fleet.wanted, 2)
-    scene.strike(f"{full.name} ({full.disk.name}), while {other.name} restarts", [full])
+    full, other = scene.pick(account, chance, 2)
+    account.strike(f"{full.name} ({full.disk.name}), while {other.name} restarts", fills=[full])
     full.disk.fill(full.pid)
     try:
         _end(other)
@@ -93,23 +102,24 @@ def fill_disk(scene: Scene, chance: random.Random) -> None:
         full.disk.free(full.pid)
 
 
-def cut_network(scene: Scene, chance: random.Random) -> None:
+def cut_network(scene: Scene, account: Account, chance: random.Random) -> None:
     """TCP between one worker, or all, and the broker: reset and refused, or open and silent."""
-    workers = scene.fleet.wanted if chance.random() < 0.5 else [scene.pick(chance)]
+    workers = scene.fleet.wanted if chance.random() < 0.5 else scene.pick(account, chance)
     silent, seconds = chance.random() < 0.5, chance.uniform(1, scene.timing.session + 3)
-    scene.strike(f"{_named(workers)}, {'silent' if silent else 'reset'} for {seconds:.1f} s", workers)
+    account.strike(f"{_named(workers)}, {'silent' if silent else 'reset'} for {seconds:.1f} s", blinds=workers)
     for worker in workers:
         scene.on_network(worker.link.hush() if silent else worker.link.cut())
     time.sleep(seconds)
     for worker in workers:
         scene.on_network(worker.link.mend())
+    account.mend(spares=lambda _name, seconds: seconds < _STILL_A_MEMBER * scene.timing.session)
 
 
-def delay_network(scene: Scene, chance: random.Random) -> None:
+def delay_network(scene: Scene, account: Account, chance: random.Random) -> None:
     """Everything between one worker, or all, and the broker arrives 200 ms later, each way."""
-    workers = scene.fleet.wanted if chance.random() < 0.5 else [scene.pick(chance)]
+    workers = scene.fleet.wanted if chance.random() < 0.5 else scene.pick(account, chance)
     seconds = chance.uniform(3, 6)
-    scene.strike(f"{_named(workers)}, for {seconds:.1f} s", workers)
+    account.strike(f"{_named(workers)}, for {seconds:.1f} s")
     for worker in workers:
         scene.on_network(worker.link.delay(_DELAY_SECONDS))
     time.sleep(seconds)
@@ -117,7 +127,7 @@ def delay_network(scene: Scene, chance: random.Random) -> None:
         scene.on_network(worker.link.delay(0.0))
 
 
-FAULTS: dict[FaultKind, Fault] = {
+FAULTS: dict[FaultKind, Act] = {
     "kill_worker": kill_worker,
     "freeze_worker": freeze_worker,
     "restart_worker": restart_worker,

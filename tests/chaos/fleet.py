@@ -28,7 +28,6 @@ class Worker:
         self.link = link
         self.disk = disk
         self._port = settings["HTTP_PORT"]
-        self._log = folder / f"{self.name}.log"
         self._folder = folder
         self._settings = settings
         self._starts = 0
@@ -48,8 +47,8 @@ class Worker:
 
     @property
     def log(self) -> str:
-        """What all its processes have printed so far."""
-        return self._log.read_text() if self._log.exists() else ""
+        """What all its processes have printed so far, each into a file of its own: `<incarnation>.log`."""
+        return "".join(path.read_text() for path in sorted(self._folder.glob(f"{self.name}.*.log")))
 
     @property
     def pid(self) -> int:
@@ -79,7 +78,9 @@ class Worker:
             start_new_session=True,
         )
         assert self._process.stdout is not None
-        threading.Thread(target=_copy, args=(self._process.stdout, self._log), daemon=True).start()
+        threading.Thread(
+            target=_copy, args=(self._process.stdout, self._folder / f"{self.incarnation}.log"), daemon=True
+        ).start()
 
     def reasons(self) -> list[str]:
         """Why it is not ready; empty when it is."""

@@ -31,6 +31,11 @@ def steps_of(*, long: bool) -> tuple[str, ...]:
     return LONG_STEPS if long else SHORT_STEPS
 
 
+def steps_in_a_row(count: int) -> tuple[str, ...]:
+    """The steps of an event that asks for so many, one after the other."""
+    return tuple(f"step-{number}" for number in range(1, count + 1))
+
+
 def chain(before: str, n: int) -> str:
     """The hash after event `n`: it depends on every event so far and on their order."""
     return hashlib.sha256(f"{before}:{n}".encode()).hexdigest()[:16]

@@ -7,14 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.chaos.account import Account
+from tests.chaos.check import Complaint
 from tests.chaos.faults import FAULTS
 from tests.chaos.load import PlannedEvent, plan_events
-from tests.chaos.plan import FaultKind, draw_faults
-from tests.chaos.repeats import Call, Repeat
+from tests.chaos.plan import PlannedFault, draw_faults
+from tests.chaos.repeats import Call, Repeat, find_repeats
 from tests.chaos.scene import Scene, Timing
 from tests.chaos.sender import Sender
 from tests.chaos.stage import PaidService, paid_service, stage
-from tests.chaos.verdict import Verdict, check_input, judge, judge_repeats, show_repeat, traces_in
+from tests.chaos.verdict import Verdict, check_input, count_repeats, judge, show_repeat, traces_in
 from tests.chaos.waiting import wait_until
 
 _FIRST_RESULTS = 300
@@ -22,6 +24,8 @@ _STALLED_SECONDS = 120.0
 _END_SECONDS = 3600.0
 _IDLE_SECONDS = 60.0
 _SAID_EVERY_SECONDS = 10.0
+_OVERLAPPED_SHARE = 0.4
+"""Of a fault's usual time, when it strikes in the middle of another one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,8 @@ class Options:
     faults: int
     seed: int
     timing: Timing
+    log_level: str = "WARNING"
+    """Of the workers."""
 
 
 class Run:
@@ -46,12 +52,13 @@ class Run:
         self._events: list[PlannedEvent] = list(plan_events(options.seed, options.events))
         self._faults = draw_faults(options.seed, options.faults)
         self._done = 0
-        self._fault_began: float | None = None
+        self._faults_began: float | None = None
         self._problems: list[str] = []
 
     def verdict(self) -> Verdict:
         """Set the stage, let it all happen, judge."""
-        with paid_service(self._folder) as paid, stage(self._folder, self._options.timing, paid, self._say) as scene:
+        timing, level = self._options.timing, self._options.log_level
+        with paid_service(self._folder, timing) as paid, stage(self._folder, timing, paid, level) as scene:
             self._say(f"{len(scene.fleet.wanted)} workers are ready; disks are {scene.fleet.workers[0].disk.name}")
             sender = Sender(scene.broker.bootstrap_servers, self._events, self._seconds_left)
             sender.start()
@@ -69,28 +76,42 @@ class Run:
 
     def _seconds_left(self) -> float:
         """How long the faults will still take, by the estimates: the load is to last as long."""
-        timing = self._options.timing
-        left = sum(timing.estimates[kind] + sum(timing.calm) / 2 for kind in self._faults[self._done :])
-        spent = 0.0 if self._fault_began is None else time.monotonic() - self._fault_began
-        return left - min(spent, timing.estimates[self._faults[self._done]] - 1) if left else 0.0
+        calm = sum(self._options.timing.calm) / 2
+        left = [self._estimate(fault) + calm for fault in self._faults[self._done :]]
+        spent = 0.0 if self._faults_began is None else time.monotonic() - self._faults_began
+        return sum(left) - min(spent, left[0] - 1) if left else 0.0
+
+    def _estimate(self, fault: PlannedFault) -> float:
+        return self._options.timing.estimates[fault.kind] * (_OVERLAPPED_SHARE if fault.overlaps else 1)
 
     def _make_faults(self, scene: Scene, sender: Sender) -> None:
         wait_until(lambda: scene.follower.count >= _FIRST_RESULTS, "the first results", _STALLED_SECONDS)
         calm = self._calm_moments()
-        for number, kind in enumerate(self._faults, 1):
-            time.sleep(calm[number - 1])
+        while self._done < len(self._faults):
+            time.sleep(calm[self._done])
             if sender.ended or scene.follower.count >= self._options.events:
-                raise RuntimeError(f"all was done before the faults were: {number - 1} of {len(self._faults)}")
-            self._make_fault(scene, number, kind)
+                raise RuntimeError(f"all was done before the faults were: {self._done} of {len(self._faults)}")
+            overlaps = self._done + 1 < len(self._faults) and self._faults[self._done + 1].overlaps
+            self._strike(scene, range(self._done, self._done + 1 + overlaps))
 
-    def _make_fault(self, scene: Scene, number: int, kind: FaultKind) -> None:
-        results = f"{scene.follower.count:,} of {self._options.events:,} results"
-        scene.say = lambda whom: self._say(f"fault {number} of {len(self._faults)}: {kind}: {whom} ({results})")
-        self._fault_began = time.monotonic()
-        span = scene.run(number, kind, FAULTS[kind], self._options.seed)
-        self._fault_began = None
-        self._done = number
-        self._say(f"well again after {span.end - span.begin:.1f} s ({scene.follower.count:,} results)")
+    def _strike(self, scene: Scene, numbers: Sequence[int]) -> None:
+        """The faults of these places, side by side."""
+
+        def account(number: int, fault: PlannedFault) -> Account:
+            def say(whom: str) -> None:
+                at = f"{scene.follower.count:,} of {self._options.events:,} results"
+                amid = f", amid fault {number - 1}" if fault.overlaps else ""
+                self._say(f"fault {number} of {len(self._faults)}{amid}: {fault.kind}: {whom} ({at})")
+
+            return Account(number=number, kind=fault.kind, say=say)
+
+        self._faults_began = time.monotonic()
+        faults = [self._faults[number] for number in numbers]
+        acts = [(account(n + 1, fault), FAULTS[fault.kind]) for n, fault in zip(numbers, faults, strict=True)]
+        seconds = scene.run(acts, self._options.seed)
+        self._faults_began = None
+        self._done += len(faults)
+        self._say(f"well again after {seconds:.1f} s ({scene.follower.count:,} results)")
 
     def _calm_moments(self) -> list[float]:
         chance = random.Random(f"{self._options.seed}:calm")
@@ -124,12 +145,15 @@ class Run:
             worker.close()
             self._problems += traces_in(worker.name, worker.log)
         self._problems += check_input(scene.broker.bootstrap_servers, self._events)
-        complaints = judge(scene.broker.bootstrap_servers, self._events, calls)
-        repeats, unexplained = judge_repeats(calls, scene.spans, self._began)
+        complaints, kept = judge(scene.broker.bootstrap_servers, self._events, calls)
+        repeats = list(find_repeats(calls, scene.spans, kept))
         for repeat in repeats:
             self._tell(f"repeated call: {show_repeat(repeat, self._began)}")
         self._summarize(scene, calls, repeats)
-        return Verdict(complaints=[*complaints, *unexplained], problems=self._problems)
+        complaints += [
+            Complaint("unexplained_repeats", show_repeat(r, self._began)) for r in repeats if r.fault is None
+        ]
+        return Verdict(complaints=complaints, problems=self._problems)
 
     def _summarize(self, scene: Scene, calls: Sequence[Call], repeats: Sequence[Repeat]) -> None:
         kinds = Counter(span.kind for span in scene.spans)
@@ -140,7 +164,9 @@ class Run:
             "seconds": f"{time.monotonic() - self._began:.0f}",
             "longest pause": f"{scene.follower.longest_pause:.1f} s without a result",
             "paid calls": f"{len(calls):,}, {len(repeats)} of them repeated",
+            "why": count_repeats(repeats),
             "oldest of them": f"ended {max((r.age for r in repeats), default=0.0):.3f} s before its fault",
+            "latest of them": f"begun {max((r.lateness for r in repeats), default=0.0):.3f} s after all was well",
             "repeated by": ", ".join(f"{kind} {count}" for kind, count in sorted(by_kind.items())) or "nobody",
             "seed": str(self._options.seed),
         }

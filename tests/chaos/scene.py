@@ -1,11 +1,13 @@
-"""What faults act upon: broker, workers, their links and disks; and the account of each fault, begin to end."""
+"""What faults act upon: broker, workers, their links and disks; faults from their strikes until all is well again."""
 
 import random
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.chaos.account import Account
 from tests.chaos.fleet import Fleet, Worker
 from tests.chaos.kafka import Follower, Group
 from tests.chaos.plan import FaultKind
@@ -23,10 +25,15 @@ class Timing:
     limits: Mapping[str, float]
     """Replaces numbers of the engine's limits."""
     session: float
+    shutdown: float
     estimates: Mapping[FaultKind, float]
     """How long a fault takes with its recovery: what the load is paced by."""
     calm: tuple[float, float]
     """Shortest and longest pause between two faults."""
+    overlap: float
+    """How long after the fault before it one that overlaps strikes at the latest."""
+    slow_call: tuple[float, float]
+    """The shortest and the longest slow call: below what a rebalance leaves to the calls in flight."""
     broker_frozen: float = 10.0
 
 
@@ -44,7 +51,15 @@ _ESTIMATES: dict[FaultKind, float] = {
     "delay_network": 10.0,
 }
 
-USUAL = Timing(limits={}, session=10.0, estimates=_ESTIMATES, calm=(1.0, 5.0))
+USUAL = Timing(
+    limits={},
+    session=10.0,
+    shutdown=30.0,
+    estimates=_ESTIMATES,
+    calm=(1.0, 5.0),
+    overlap=4.0,
+    slow_call=(2.0, 4.0),
+)
 """The engine as it is deployed."""
 
 QUICK = Timing(
@@ -58,10 +73,16 @@ QUICK = Timing(
         "request_timeout_seconds": 5.0,
     },
     session=3.0,
+    shutdown=5.0,
     estimates={kind: seconds / 2 for kind, seconds in _ESTIMATES.items()},
     calm=(0.5, 1.5),
+    overlap=2.0,
+    slow_call=(0.5, 1.0),
 )
 """Quick to notice that somebody is gone: for the short form."""
+
+
+Act = Callable[["Scene", Account, random.Random], None]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,39 +95,55 @@ class Scene:
     follower: Follower
     on_network: Callable[[Coroutine[Any, Any, None]], None]
     timing: Timing
-    say: Callable[[str], None]
     spans: list[Span] = field(default_factory=list)
-    _victims: frozenset[str] = frozenset()
-    _struck_at: float = 0.0
+    _going_on: list[Account] = field(default_factory=list)
 
-    def pick(self, chance: random.Random) -> Worker:
-        """One of the workers that run."""
-        return chance.choice(self.fleet.wanted)
+    def pick(self, account: Account, chance: random.Random, count: int = 1) -> list[Worker]:
+        """Some of the workers that run, for this fault alone; waits until another one leaves enough of them."""
+        self.wait_until(lambda: len(self._free(account)) >= count, f"{count} workers to strike")
+        workers = chance.sample(self._free(account), count)
+        account.busy.update(workers)
+        return workers
 
-    def strike(self, whom: str, victims: Iterable[Worker] = ()) -> None:
-        """To be called the moment before a fault strikes: its victims may lose what they have not committed."""
-        self._victims = frozenset(worker.incarnation for worker in victims)
-        self._struck_at = time.monotonic()
-        self.say(whom)
+    def struck_otherwise(self, account: Account) -> list[Worker]:
+        """The workers that another fault strikes meanwhile."""
+        return [worker for other in self._going_on if other is not account for worker in other.busy]
 
-    def strike_all(self, whom: str) -> None:
-        """The same, for a fault that strikes all workers."""
-        self.strike(whom, self.fleet.wanted)
+    def run(self, faults: Sequence[tuple[Account, Act]], seed: int) -> float:
+        """Let faults strike, each in the middle of the one before; wait until all is well, note their spans.
 
-    def run(self, number: int, kind: FaultKind, fault: Callable[["Scene", random.Random], None], seed: int) -> Span:
-        """Let a fault strike, wait until all is well again, and note its span.
-
-        Raises TimeoutError, and RuntimeError when a worker has ended that should not.
+        Gives the seconds it took. Raises TimeoutError, and RuntimeError when a worker has ended that should not.
         """
-        self._struck_at, self._victims = time.monotonic(), frozenset()
+        self._going_on = [account for account, _ in faults]
+        began = time.monotonic()
         try:
-            fault(self, random.Random(f"{seed}:{number}"))
+            with ThreadPoolExecutor(len(faults)) as pool:
+                running = list[Future[None]]()
+                for account, act in faults:
+                    chance = random.Random(f"{seed}:{account.number}")
+                    if running:
+                        before = self._going_on[len(running) - 1]
+                        self.wait_until(lambda b=before, r=running: b.struck.is_set() or r[-1].done(), "a fault")  # type: ignore[misc]
+                        time.sleep(chance.uniform(0, self.timing.overlap))
+                    running.append(pool.submit(self._act, account, act, chance))
+                for going_on in running:
+                    going_on.result()
             self.wait_until_well()
         finally:
             now = time.monotonic()
-            span = Span(number=number, kind=kind, victims=self._victims, begin=self._struck_at, end=now)
-            self.spans.append(span)
-        return span
+            struck = [account for account, _ in faults if account.struck.is_set()]
+            self.spans += [account.span(now, self.timing.session) for account in struck]
+        return now - began
+
+    def _act(self, account: Account, act: Act, chance: random.Random) -> None:
+        try:
+            act(self, account, chance)
+        finally:
+            account.busy = set()
+
+    def _free(self, account: Account) -> list[Worker]:
+        struck = self.struck_otherwise(account)
+        return [worker for worker in self.fleet.wanted if worker not in struck]
 
     def wait_until_well(self) -> None:
         """The group is what it should be, everybody is ready, and results come again."""
@@ -128,11 +165,14 @@ class Scene:
             state = f"members {self.group.members()}, expected {self.fleet.members}; {self.fleet.reasons()}"
             raise TimeoutError(f"{error}: {state}") from None
 
-    def wait_until_expelled(self, worker: Worker) -> None:
+    def wait_until_expelled(self, worker: Worker, account: Account) -> None:
         """The group has given the worker's tasks to others, who have taken them over."""
-        others = [member for member in self.fleet.members if member != worker.incarnation]
-        self.wait_until(lambda: self.group.members() == others, f"the group to go on without {worker.name}")
+        gone = worker.incarnation
         self.wait_until(
-            lambda: not any(other.reasons() for other in self.fleet.wanted if other is not worker),
+            lambda: (members := self.group.members()) is not None and gone not in members,
+            f"the group to go on without {worker.name}",
+        )
+        self.wait_until(
+            lambda: not any(other.reasons() for other in self._free(account) if other is not worker),
             f"the others to take over from {worker.name}",
         )

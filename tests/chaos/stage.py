@@ -2,10 +2,11 @@
 
 import contextlib
 import json
+import shutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.chaos.disk import mounted
@@ -40,9 +41,10 @@ class PaidService:
 
 
 @contextlib.contextmanager
-def paid_service(folder: Path) -> Iterator[PaidService]:
+def paid_service(folder: Path, timing: Timing) -> Iterator[PaidService]:
     """Run the ledger; its file is `folder/ledger.jsonl`."""
-    command = [sys.executable, "-m", "tests.chaos.ledger", str(folder / "ledger.jsonl")]
+    slow = map(str, timing.slow_call)
+    command = [sys.executable, "-m", "tests.chaos.ledger", str(folder / "ledger.jsonl"), *slow]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True)
     try:
         assert process.stdout is not None
@@ -53,8 +55,11 @@ def paid_service(folder: Path) -> Iterator[PaidService]:
 
 
 @contextlib.contextmanager
-def stage(folder: Path, timing: Timing, paid: PaidService, say: Callable[[str], None]) -> Iterator[Scene]:
-    """A broker with the job's topics, links to it, a disk per worker, and the first workers, ready."""
+def stage(folder: Path, timing: Timing, paid: PaidService, log_level: str = "WARNING") -> Iterator[Scene]:
+    """A broker with the job's topics, links to it, a disk per worker, and the first workers, ready.
+
+    `folder` takes the workers' logs as they come, and the broker's in the end.
+    """
     with contextlib.ExitStack() as stack:
         ports = free_ports(3 * MOST_WORKERS)
         links = [Link(ports.pop(), ports.pop()) for _ in range(MOST_WORKERS)]
@@ -64,6 +69,7 @@ def stage(folder: Path, timing: Timing, paid: PaidService, say: Callable[[str], 
         broker = LocalKafka(routes=routes)
         stack.callback(broker.stop)
         broker.start()
+        stack.callback(shutil.copy, broker.log, folder / "broker.log")
         group = Group(broker.bootstrap_servers)
         group.create_topics()
         on_network = stack.enter_context(carried(links))
@@ -72,7 +78,7 @@ def stage(folder: Path, timing: Timing, paid: PaidService, say: Callable[[str], 
             "CHAOS_LIMITS": json.dumps(dict(timing.limits)),
             "COMMIT_INTERVAL_MS": str(int(COMMIT_INTERVAL_SECONDS * 1000)),
             "MAX_IN_FLIGHT": "12",
-            "LOG_LEVEL": "WARNING",
+            "LOG_LEVEL": log_level,
             "STATE_WRITE_BUFFER_BYTES": str(2**20),
         }
         workers = [
@@ -94,7 +100,6 @@ def stage(folder: Path, timing: Timing, paid: PaidService, say: Callable[[str], 
             follower=follower,
             on_network=on_network,
             timing=timing,
-            say=say,
         )
         scene.wait_until(lambda: group.members() == fleet.members, "the workers to join")
         scene.wait_until(lambda: not fleet.reasons(), "the workers to be ready")

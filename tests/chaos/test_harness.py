@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.engine.state import key_of
-from tests.chaos.changelog import parts_of, remains_of
+from tests.chaos.changelog import journaled, parts_of, remains_of
 from tests.chaos.check import Remains
 from tests.chaos.proxy import Link, carried
 from tests.kafka.ports import free_ports
@@ -38,6 +38,7 @@ def test_only_what_was_not_removed_remains() -> None:
         (key_of("j", "1", "ann", "ann:2", "read"), None),
     ]
     assert remains_of(records) == Remains({"ann": (2, "ab")}, frozenset(), ["1 ann ann:3 read"])
+    assert list(journaled(records)) == [1, 2]
 
 
 def test_nothing_but_the_worker_uses_the_project() -> None:

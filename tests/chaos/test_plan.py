@@ -1,5 +1,7 @@
 """What is drawn from a seed: the faults and the events."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,16 +15,31 @@ seeds = st.integers(0, 10**6)
 def test_there_are_as_many_faults_as_asked_for_and_every_kind_if_there_are_enough(seed: int, count: int) -> None:
     drawn = draw_faults(seed, count)
     assert len(drawn) == count
-    assert set(drawn) == set(KINDS) or count < len(KINDS)
+    assert {fault.kind for fault in drawn} == set(KINDS) or count < len(KINDS)
     assert drawn == draw_faults(seed, count)
 
 
 @given(seeds, st.integers(0, 60))
 def test_workers_come_and_go_within_bounds(seed: int, count: int) -> None:
     workers = WORKERS_AT_FIRST
-    for kind in draw_faults(seed, count):
-        workers += {"join_worker": 1, "leave_worker": -1}.get(kind, 0)
+    for fault in draw_faults(seed, count):
+        workers += {"join_worker": 1, "leave_worker": -1}.get(fault.kind, 0)
         assert FEWEST_WORKERS <= workers <= MOST_WORKERS
+
+
+@given(seeds, st.integers(0, 60))
+def test_at_most_two_faults_go_on_at_once_and_one_of_the_broker(seed: int, count: int) -> None:
+    drawn = draw_faults(seed, count)
+    assert not any(fault.overlaps for fault in drawn[:1])
+    for before, fault in itertools.pairwise(drawn):
+        if fault.overlaps:
+            assert not before.overlaps
+            assert not {before.kind, fault.kind} <= {"kill_broker", "freeze_broker"}
+
+
+def test_about_one_fault_in_five_overlaps() -> None:
+    faults = [fault for seed in range(100) for fault in draw_faults(seed, 30)]
+    assert 0.1 < sum(fault.overlaps for fault in faults) / len(faults) < 0.3
 
 
 @given(seeds, st.integers(1, 500))
@@ -47,5 +64,5 @@ def test_a_large_load_has_everything_in_it() -> None:
         (False, True),
         (False, False),
     }
-    for share, of in ((0.2, "long"), (0.01, "anonymous"), (0.03, "resent")):
-        assert 0.5 * share < sum(getattr(event, of) for event in events) / len(events) < 1.5 * share
+    for share, of in ((0.2, "long"), (0.4, "anonymous"), (0.03, "resent"), (0.02, "slow")):
+        assert 0.5 * share < sum(bool(getattr(event, of)) for event in events) / len(events) < 1.5 * share

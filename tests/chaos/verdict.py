@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tests.chaos import job
-from tests.chaos.changelog import remains_of
+from tests.chaos.changelog import journaled, remains_of
 from tests.chaos.check import (
     KINDS,
     Complaint,
@@ -18,7 +18,7 @@ from tests.chaos.check import (
 )
 from tests.chaos.kafka import read_all, read_json
 from tests.chaos.load import EventName, PlannedEvent
-from tests.chaos.repeats import Call, Repeat, Span, find_repeats
+from tests.chaos.repeats import Call, Kept, Repeat
 
 _SHOWN = 20
 _TRACES = ("Traceback (most recent call last)", '"exception":', "was never awaited", "was never retrieved")
@@ -56,8 +56,8 @@ def check_input(servers: str, events: Sequence[PlannedEvent]) -> list[str]:
     return [f"in the input {record} stands {there[record]} times, not {planned[record]}" for record, _ in wrong]
 
 
-def judge(servers: str, events: Sequence[PlannedEvent], calls: Sequence[Call]) -> list[Complaint]:
-    """Read all topics to their ends and hold them against what had to come out."""
+def judge(servers: str, events: Sequence[PlannedEvent], calls: Sequence[Call]) -> tuple[list[Complaint], Kept]:
+    """Read all topics to their ends and hold them against what had to come out; gives also what they hold."""
     results = [
         Result(EventName(r["learner"], r["n"]), partition, (r["count"], r["hash"]), r["receipts"])
         for partition, r in read_json(servers, job.RESULTS)
@@ -65,34 +65,39 @@ def judge(servers: str, events: Sequence[PlannedEvent], calls: Sequence[Call]) -
     progress = [
         Progress(EventName(r["learner"], r["n"]), r["step"], r["receipt"]) for _, r in read_json(servers, job.PROGRESS)
     ]
-    remains = remains_of((message.key(), message.value()) for message in read_all(servers, job.STATE))
+    changes = [(message.key(), message.value()) for message in read_all(servers, job.STATE)]
+    remains = remains_of(changes)
     paid = {call.id: (call.event, call.step) for call in calls}
     longs = {event.name for event in events if event.long}
     letters = [message.value() for message in read_all(servers, job.DEAD_LETTERS)]
-    return [
+    ids = {*journaled(changes), *(p.receipt for p in progress), *(n for r in results for n in r.receipts.values())}
+    complaints = [
         *check_results(events, results),
         *check_progress(events, progress),
         *check_state(results, remains),
         *check_receipts(results, progress, paid, longs),
         *(Complaint("lost", f"a dead letter: {letter!r}") for letter in letters),
     ]
+    return complaints, Kept(ids, {result.event.learner: result.partition for result in results})
 
 
-def judge_repeats(calls: Iterable[Call], spans: Sequence[Span], start: float) -> tuple[list[Repeat], list[Complaint]]:
-    """The calls that were made again, and those of them that no fault explains; times are shown from `start` on."""
-    repeats = list(find_repeats(calls, spans))
-    return repeats, [Complaint("unexplained_repeats", show_repeat(r, start)) for r in repeats if r.fault is None]
+def count_repeats(repeats: Iterable[Repeat]) -> str:
+    """How many there are of each class."""
+    counts = Counter(repeat.why or "unexplained" for repeat in repeats)
+    return ", ".join(f"{count} {why}" for why, count in sorted(counts.items())) or "none"
 
 
 def show_repeat(repeat: Repeat, start: float) -> str:
     """One line: which call, when and by whom, when again and by whom, and which fault explains it."""
-    earlier, later, fault = repeat
+    earlier, later, fault = repeat.earlier, repeat.later, repeat.fault
     times = f"{earlier.begun - start:.3f}-{earlier.ended - start:.3f} s by {earlier.worker}"
     again = f"again {later.begun - start:.3f}-{later.ended - start:.3f} s by {later.worker}"
+    kept = "kept" if repeat.kept else "not kept"
     if fault is None:
-        return f"{earlier.event} {earlier.step} at {times}, {again}: no fault explains it"
+        return f"{earlier.event} {earlier.step} at {times} ({kept}), {again}: no fault explains it"
     where = f"{fault.begin - start:.3f}-{fault.end - start:.3f} s"
-    return f"{earlier.event} {earlier.step} at {times}, {again}: fault {fault.number} {fault.kind} {where}"
+    cause = f"fault {fault.number} {fault.kind} {where}: {repeat.why}"
+    return f"{earlier.event} {earlier.step} at {times} ({kept}), {again}: {cause}"
 
 
 def traces_in(name: str, log: str) -> list[str]:

@@ -40,6 +40,10 @@ class ChaosEvent(Envelope):
 
     n: int
     long: bool = False
+    slow: str | None = None
+    """The step whose call takes long."""
+    row: int = 0
+    """Instead of the usual steps, so many one after the other."""
 
 
 class Receipt(BaseModel):
@@ -97,6 +101,15 @@ class Job:
 
     async def handle(self, event: ChaosEvent, context: Context) -> None:
         """Pay for each step once, count the event, say what came of it."""
+        receipts = await self._pay(event, context)
+        tally = self._count(event, context)
+        ids = {step: receipt.id for step, receipt in receipts.items()}
+        result = ResultRecord(learner=event.user_id, n=event.n, count=tally.count, hash=tally.hash, receipts=ids)
+        context.emit(job.RESULTS, result, "result")
+
+    async def _pay(self, event: ChaosEvent, context: Context) -> dict[str, Receipt]:
+        if event.row:
+            return {step: await self._telling(event, context, step) for step in job.steps_in_a_row(event.row)}
         receipts = {"read": await self._telling(event, context, "read")}
         self._stumble(event)
         if event.long:
@@ -108,10 +121,7 @@ class Job:
             except* PathstreamError as errors:
                 raise errors.exceptions[0] from None
             receipts["plan"] = await self._telling(event, context, "plan")
-        tally = self._count(event, context)
-        ids = {step: receipt.id for step, receipt in receipts.items()}
-        result = ResultRecord(learner=event.user_id, n=event.n, count=tally.count, hash=tally.hash, receipts=ids)
-        context.emit(job.RESULTS, result, "result")
+        return receipts
 
     def _count(self, event: ChaosEvent, context: Context) -> Tally:
         tallies, marks = context.state(job.TALLY, Tally), context.state(job.MARK, Tally)
@@ -132,7 +142,8 @@ class Job:
         return await context.step(step, partial(self._call, event, step), into=Receipt, emits=told)
 
     async def _call(self, event: ChaosEvent, step: str) -> Receipt:
-        asked = {"event": f"{event.user_id}:{event.n}", "step": step, "worker": self._worker}
+        name, slow = f"{event.user_id}:{event.n}", step == event.slow
+        asked = {"event": name, "step": step, "worker": self._worker, "slow": slow}
         async with self._paid.post(self._ledger, json=asked) as answer:
             return Receipt.model_validate_json(await answer.read())
 
