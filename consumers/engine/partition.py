@@ -122,7 +122,7 @@ class Task:
             for key in entry.journal:
                 self.data.withdraw(key)
         entry.progress.finish(entry.slot)
-        self.emit(outputs)
+        self.emit(outputs if entry.emits is None else [*entry.emits, *outputs])
         self._release(entry.size)
         if lane.entries:
             return True
