@@ -61,7 +61,7 @@ class Journal:
         if size_of(Output(topic, key, result, [])) <= self._max_bytes(topic):
             self._data.add(key, result)
             entry.journal.add(key)
-            self._lane.task.emit(emits)
+            self._lane.task.emit(emits, len(key) + len(result))
         else:
             entry.results = (entry.results or {}) | {key: result}
             entry.emits = [*(entry.emits or ()), *emits]
