@@ -9,7 +9,9 @@ from aiokafka import TopicPartition
 
 from clients.kafka import Connection
 from clients.rocks import Memory, RocksStore
-from consumers.engine.restore import restore
+from consumers.engine.names import SEEN_SUFFIX, STATE_SUFFIX
+from consumers.engine.restore import READ_WITHIN_SECONDS, restore
+from consumers.topics import TOPICS
 from tests.integration.lab import Lab
 
 HOUR = 3600
@@ -97,3 +99,13 @@ async def test_data_whose_position_nobody_knew_grows_old_too(
     later(22)
     with pytest.raises(ValueError, match="too old"):
         await restore(connection, changelog, store, lambda _share: None)
+
+
+def test_the_service_makes_its_changelogs_so_that_they_keep_deletions_long_enough() -> None:
+    kept_ms = {
+        spec.name: int(spec.config["delete.retention.ms"])
+        for spec in TOPICS
+        if spec.name.endswith((STATE_SUFFIX, SEEN_SUFFIX))
+    }
+    assert len(kept_ms) == 6
+    assert min(kept_ms.values()) / 1000 > READ_WITHIN_SECONDS
