@@ -51,8 +51,8 @@ class Memory:
 class RocksStore:
     """One store in a folder of its own.
 
-    `position` is the changelog offset from which a restore reads on and `written_at` the time (seconds since 1970) of
-    the newest write; both are written with the data, so they never disagree with it.
+    `position` is the changelog offset from which a restore reads on, and `written_at` the time (seconds since 1970) at
+    which the store was up to date, 0 for an empty one; both are written with the data, so they never disagree with it.
 
     With `expired`, which is given values, entries that it says so of disappear some time later: every write looks at a
     few, going round and round. RocksDB's own TTL is of no use here: a store that is opened again through rocksdict has
@@ -82,9 +82,12 @@ class RocksStore:
             raise self._error(exc) from exc
         return found
 
-    def apply(self, changes: Mapping[bytes, bytes | None], position: int) -> None:
-        """Write changes (None deletes) and the position after them, both or neither; raises StoreError."""
-        written_at = int(time.time())
+    def apply(self, changes: Mapping[bytes, bytes | None], position: int, *, written_at: float | None = None) -> None:
+        """Write changes (None deletes), the position after them and the time, all or nothing; raises StoreError.
+
+        `written_at` is now, unless a restore says otherwise.
+        """
+        written_at = int(time.time() if written_at is None else written_at)
         batch = WriteBatch(raw_mode=True)
         for key, value in changes.items():
             if value is None:
@@ -102,23 +105,33 @@ class RocksStore:
         """The expired keys among the next few."""
         if self._expired is None:
             return
-        count, looked_at = _LOOKED_AT_PER_CHANGE * len(changes), b""
-        for key, value in islice(self._db.items(from_key=self._looked_at or None), count):
+        count, looked_at = _LOOKED_AT_PER_CHANGE * len(changes), self._looked_at
+        for key, value in islice(self._db.items(from_key=looked_at or None), count):
             if not isinstance(key, bytes):
                 return
-            looked_at = key + b"\x00"
+            looked_at, count = key + b"\x00", count - 1
             if key != _POSITION and key not in changes and self._expired(value):
                 yield key
-        self._looked_at = looked_at
+        if count:
+            self._check_end(looked_at)
+        self._looked_at = b"" if count else looked_at
 
     def keys(self, prefix: bytes) -> Iterator[bytes]:
-        """The keys that begin with a prefix, in order; raises StoreError."""
+        """The keys that begin with a prefix, in order; raises StoreError, also while they are read."""
+        read_on_from = prefix
         with self._translated():
-            keys = self._db.keys(from_key=prefix)
-        for key in keys:
-            if not isinstance(key, bytes) or not key.startswith(prefix):
-                return
-            yield key
+            for key in self._db.keys(from_key=prefix):
+                if not isinstance(key, bytes) or not key.startswith(prefix):
+                    return
+                yield key
+                read_on_from = key + b"\x00"
+            self._check_end(read_on_from)
+
+    def _check_end(self, key: bytes) -> None:
+        """Raise what ended an iteration before `key`: at a damaged block rocksdict's iterators end as at the end."""
+        rest = self._db.iter()
+        rest.seek(key)
+        rest.status()
 
     def close(self) -> None:
         """Write what is in memory and close."""

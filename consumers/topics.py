@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from consumers.engine.names import REPARTITION_SUFFIX, SEEN_SECONDS, SEEN_SUFFIX, STATE_SUFFIX
+from consumers.engine.names import DELETIONS_SECONDS, REPARTITION_SUFFIX, SEEN_SECONDS, SEEN_SUFFIX, STATE_SUFFIX
 from producers.dead_letter import SUFFIX
 
 LEARNING_GOAL: Final = "learning_goal"
@@ -46,11 +46,13 @@ _REPARTITION_CONFIG: Final = {"max.message.bytes": str(4 * 2**20)}
 """Room for what forwarding adds, and for records that were compressed when they came."""
 _DEAD_LETTER_CONFIG: Final = {"max.message.bytes": str(10 * 2**20)}
 """Room for whatever an upstream was allowed to send: a dead letter is kept byte for byte where that is possible."""
-_STATE_CONFIG: Final = {"cleanup.policy": "compact", "max.message.bytes": str(8 * 2**20)}
+_DELETIONS: Final = {"delete.retention.ms": str(DELETIONS_SECONDS * 1000)}
+"""Kafka's own default, said here since `consumers/engine/restore.py` counts on it."""
+_STATE_CONFIG: Final = {"cleanup.policy": "compact", "max.message.bytes": str(8 * 2**20), **_DELETIONS}
 """Room for the largest output with what a flow remembers beside it."""
 _OUTPUT_CONFIG: Final = {"max.message.bytes": str(4 * 2**20)}
 """Room for what is made of an event of 1 MiB: thousands of skills, the feedback on hundreds of questions."""
-_SEEN_CONFIG: Final = {"cleanup.policy": "compact,delete", "retention.ms": str(SEEN_SECONDS * 1000)}
+_SEEN_CONFIG: Final = {"cleanup.policy": "compact,delete", "retention.ms": str(SEEN_SECONDS * 1000), **_DELETIONS}
 
 
 def internal_topics(group: str, like: str) -> tuple[TopicSpec, ...]:

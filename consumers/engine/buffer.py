@@ -8,6 +8,9 @@ from aiokafka import ConsumerRecord
 RECORD_OVERHEAD_BYTES = 700
 """What a record costs in memory beside its key and value, measured: the record, its entry, its share of a lane."""
 
+OUTPUT_OVERHEAD_BYTES = 850
+"""What an output costs in memory beside its value, measured: its key and its headers."""
+
 
 class Buffer:
     """Counts bytes, and says when polling has to stop and when it may go on.

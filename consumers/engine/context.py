@@ -80,6 +80,11 @@ class Context:
             self._event_id = EventId(given) if given else derived_event_id(self.origin.at)
         return self._event_id
 
+    def take_over_steps(self) -> None:
+        """Make the finished steps of an earlier worker the event's own, if there are any."""
+        if (data := self._lane.task.data) is not None and data.journals:
+            self._steps().take_over()
+
     @property
     def identity(self) -> tuple[EventId, LearnerId]:
         """The event's id and its learner's; RuntimeError before the event is identified."""
@@ -125,8 +130,9 @@ class Context:
         """Run `work` once and remember its result under `name`, which is unique within the event.
 
         The result and what it `emits` (given, or computed from the result) are committed with the next checkpoint,
-        whether or not the event is finished by then. When the event is handled again the result comes from the
-        journal and nothing is emitted again. Raises what `work` raises; then nothing is remembered.
+        whether or not the event is finished by then; those of a result that the changelog would not take, when the
+        event is finished. When the event is handled again the result comes from the journal and nothing is emitted
+        again. Raises what `work` raises; then nothing is remembered. Raises RuntimeError for a flow without state.
         """
         journal = self._steps()
         key = journal.key(name)
@@ -172,20 +178,15 @@ class Context:
             task.result()  # a CancelledError that nobody sent: a bug too
         return done
 
-    async def steps(self, named: dict[str, Work[Result]], *, into: type[Result], limit: int) -> dict[str, Result]:
-        """Run steps of this event side by side, `limit` at once; their results under their names.
+    async def steps(self, named: Mapping[str, Work[Result]], *, into: type[Result], limit: int) -> dict[str, Result]:
+        """Run steps of this event side by side, `limit` at once; their results under their names, in the same order.
 
-        Raises an ExceptionGroup of what failed, after the others have been cancelled; finished ones are remembered.
+        Raises what failed first, as it is, when the others have come to their ends; finished ones are remembered.
         """
-        gate = asyncio.Semaphore(limit)
-
-        async def one(name: str, work: Work[Result]) -> Result:
-            async with gate:
-                return await self.step(name, work, into=into)
-
-        async with asyncio.TaskGroup() as group:
-            running = {name: group.create_task(one(name, work)) for name, work in named.items()}
-        return {name: task.result() for name, task in running.items()}
+        done = await self.try_steps(named, into=into, limit=limit)
+        for failure in done.failures.values():
+            raise failure
+        return {name: done.results[name] for name in named}
 
     def _steps(self) -> Journal:
         if self._journal is None:

@@ -76,6 +76,7 @@ async def _attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits
             forwarded = forward(entry.record, context.identity[1], flow.repartition_topic)
             check_size(forwarded, context.max_bytes(flow.repartition_topic))
             return Done([forwarded], "forwarded")
+        context.take_over_steps()
         seen = lane.task.seen
         if seen is not None and event.event_id and was_seen(seen, event.user_id, event.event_id):
             return Done([], "duplicate")

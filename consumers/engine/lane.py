@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import ConsumerRecord
 
 from consumers.engine.offsets import Progress
+from producers.output import Output
 
 if TYPE_CHECKING:
     from consumers.engine.partition import Task
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 class Entry:
     """An accepted record until it is finished."""
 
-    __slots__ = ("attempts", "first_failed_at", "journal", "progress", "record", "size", "slot")
+    __slots__ = ("attempts", "emits", "first_failed_at", "journal", "progress", "record", "results", "size", "slot")
 
     def __init__(self, progress: Progress, slot: int, record: ConsumerRecord[Any, Any], size: int) -> None:
         self.progress = progress
@@ -25,6 +26,11 @@ class Entry:
         self.attempts = 0
         self.first_failed_at: float | None = None
         self.journal: set[bytes] = set()
+        """Its finished steps: keys of the task's data, which go when it is finished."""
+        self.results: dict[bytes, bytes] | None = None
+        """Results of finished steps that are too large for the task's data."""
+        self.emits: list[Output] | None = None
+        """What those steps emit: sent when the event is finished."""
 
 
 class Lane:

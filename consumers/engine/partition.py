@@ -9,7 +9,7 @@ from typing import Any
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from consumers.engine.buffer import Buffer
+from consumers.engine.buffer import OUTPUT_OVERHEAD_BYTES, Buffer
 from consumers.engine.lane import Entry, Lane
 from consumers.engine.offsets import Committed, Position, Progress, pack
 from consumers.engine.state import key_of
@@ -124,25 +124,27 @@ class Task:
 
     def finish(self, lane: Lane, outputs: Sequence[Output], writes: Changes = NO_CHANGES) -> bool:
         """The lane's head is done, with these results. Whether the lane has more to do."""
-        entry = lane.entries.popleft()
+        entry, size = lane.entries.popleft(), 0
         if self.data is not None:
             for key, value in writes.items():
                 self.data.put(key, value)
+                size += len(key) + len(value or b"")
             for key in entry.journal:
                 self.data.withdraw(key)
         entry.progress.finish(entry.slot)
-        self.emit(outputs)
+        self.emit(outputs if entry.emits is None else [*entry.emits, *outputs], size)
         self._release(entry.size)
         if lane.entries:
             return True
         del self.lanes[lane.key]
         return False
 
-    def emit(self, outputs: Sequence[Output]) -> None:
-        """These results, and what was put into the state so far, belong to the next checkpoint."""
+    def emit(self, outputs: Sequence[Output], size: int = 0) -> None:
+        """These results, and what was put into the state so far (`size` bytes), belong to the next checkpoint."""
         if outputs:
             self.outputs.extend(outputs)
-            size = sum(len(output.value or b"") for output in outputs)
+            size += sum(len(output.value or b"") + OUTPUT_OVERHEAD_BYTES for output in outputs)
+        if size:
             self._output_bytes += size
             self._buffered_bytes += size
             self._buffer.add(size)

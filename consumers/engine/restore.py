@@ -7,9 +7,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from clients.kafka import Connection
 from clients.rocks import RocksStore
+from consumers.engine.names import DELETIONS_SECONDS
 
-TOMBSTONES_SECONDS = 24 * 3600 * 0.9
-"""Kafka's `delete.retention.ms` (24 h by default), with a margin: deletions older than that may be compacted away."""
+READ_WITHIN_SECONDS = DELETIONS_SECONDS * 0.9
+"""A store that was up to date longer ago may have missed deletions; a tenth is left for the reading itself."""
 
 _POLL_MS = 200
 _MAX_RECORDS = 10_000
@@ -25,15 +26,20 @@ async def restore(
     done, 0..1. Raises KafkaError or StoreError, and ValueError for a store that must be wiped first because deletions
     it has not seen may be gone from the changelog.
     """
+    asked_at = time.time()
     consumer = connection.consumer(max_partition_fetch_bytes=_FETCH_BYTES)
     try:
         await consumer.start()
         consumer.assign([changelog])
         begin = (await consumer.beginning_offsets([changelog]))[changelog]
         end = (await consumer.end_offsets([changelog]))[changelog]
-        if store.position and (store.position < begin or store.position > end or _too_old(store)):
+        if store.written_at and (store.position < begin or store.position > end or _too_old(store, asked_at)):
             raise ValueError(f"the store's position {store.position} is outside {begin}..{end}, or too old")
-        return await _copy(consumer, changelog, store, range(max(store.position, begin), end), progress)
+        span = range(max(store.position, begin), end)
+        restored = await _copy(consumer, changelog, store, span, progress, written_at=store.written_at or asked_at)
+        if span.stop:
+            store.apply({}, span.stop, written_at=asked_at)
+        return restored
     finally:
         await consumer.stop()
 
@@ -44,7 +50,14 @@ async def _copy(
     store: RocksStore,
     span: range,
     progress: Callable[[float], None],
+    *,
+    written_at: float,
 ) -> int:
+    """Copy a span of the changelog into a store that counts as up to date at `written_at` until all of it is there.
+
+    Kafka counts `delete.retention.ms` from when it drops the deleted value. So whoever has read a value, then or later,
+    still finds its deletion for so long after `written_at`, whatever interrupts the reading.
+    """
     consumer.seek(changelog, span.start)
     restored, position = 0, span.start
     while position < span.stop:
@@ -52,13 +65,11 @@ async def _copy(
         records = fetched.get(changelog, [])
         position = max(position, await consumer.position(changelog))
         if records:
-            store.apply({record.key: record.value for record in records}, position)
+            store.apply({record.key: record.value for record in records}, position, written_at=written_at)
             restored += len(records)
         progress((position - span.start) / len(span))
-    if position > store.position:
-        store.apply({}, position)
     return restored
 
 
-def _too_old(store: RocksStore) -> bool:
-    return bool(time.time() - store.written_at > TOMBSTONES_SECONDS)
+def _too_old(store: RocksStore, now: float) -> bool:
+    return bool(now - store.written_at > READ_WITHIN_SECONDS)

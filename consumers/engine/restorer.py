@@ -13,7 +13,7 @@ from consumers.engine.flow import Flow
 from consumers.engine.partition import Task
 from consumers.engine.report import Report
 from consumers.engine.restore import restore
-from consumers.engine.steps import JOURNAL_PREFIX, is_of_another_version
+from consumers.engine.steps import find_journals
 from consumers.engine.stores import Stores, TaskStores
 from consumers.engine.table import Table
 from schemas.errors import StoreDamagedError, StoreError
@@ -42,7 +42,7 @@ class Restorer:
             self.wipe(task, str(exc))
             opened = await self._up_to_date(task)
         data = Table(TopicPartition(self._flow.state_topic, task.partition), opened.state)
-        self._drop_old_journals(data, opened.state)
+        find_journals(data, self._flow.version)
         return data, Table(TopicPartition(self._flow.seen_topic, task.partition), opened.seen)
 
     def leave(self, task: Task) -> None:
@@ -86,12 +86,6 @@ class Restorer:
         records = await restore(self._connection, TopicPartition(topic, task.partition), store, told)
         obey_cancellation()
         self._report.restored(task, topic, records, time.perf_counter() - started_at)
-
-    def _drop_old_journals(self, data: Table, store: RocksStore) -> None:
-        """Steps of a flow's earlier version would answer for steps that are different now."""
-        for key in store.keys(JOURNAL_PREFIX):
-            if is_of_another_version(key, self._flow.version):
-                data.put(key, None)
 
 
 def _tell(task: Task, topic: str, share: float) -> None:

@@ -38,6 +38,9 @@ class Table:
         self.store = store
         self._pending: dict[bytes, bytes | None] = {}
         self._in_flight: dict[bytes, bytes | None] = {}
+        self._new: set[bytes] = set()
+        self.journals: dict[bytes, list[bytes]] = {}
+        """What a restore found of unfinished events: the keys of each one's steps, until it is handled again."""
 
     @property
     def dirty(self) -> bool:
@@ -56,9 +59,16 @@ class Table:
         """Change a value, or delete it with None, as of the next checkpoint."""
         self._pending[key] = value
 
+    def add(self, key: bytes, value: bytes) -> None:
+        """Give a value to a key that has none, perhaps to be withdrawn soon."""
+        if key not in self._pending:  # or else its deletion is still to be committed
+            self._new.add(key)
+        self._pending[key] = value
+
     def withdraw(self, key: bytes) -> None:
-        """Delete a key that is written at most once: one that no checkpoint has seen yet never leaves this process."""
-        if key in self._pending:
+        """Delete a key; one that was added, and that no checkpoint has seen yet, never leaves this process."""
+        if key in self._new:
+            self._new.remove(key)
             del self._pending[key]
         else:
             self._pending[key] = None
@@ -66,7 +76,7 @@ class Table:
     def begin(self) -> list[Output]:
         """The changelog records of the next checkpoint, those of a failed one included."""
         self._in_flight |= self._pending
-        self._pending = {}
+        self._pending, self._new = {}, set()
         topic, partition = self.changelog
         return [Output(topic, key, value, [], partition) for key, value in self._in_flight.items()]
 
@@ -78,4 +88,4 @@ class Table:
 
     def drop(self) -> None:
         """Forget what is not committed."""
-        self._pending, self._in_flight = {}, {}
+        self._pending, self._in_flight, self._new = {}, {}, set()

@@ -28,7 +28,7 @@ from consumers.runtime import collect_garbage_less_often
 from consumers.settings import Settings, load_settings
 from schemas import codec
 from schemas.envelope import Envelope, OutputModel
-from schemas.errors import ContentServiceUnavailableError, PathstreamError
+from schemas.errors import ContentServiceUnavailableError
 from tests.chaos import job
 
 _CALL_SECONDS = 120.0
@@ -116,10 +116,7 @@ class Job:
             side_by_side: dict[str, Work[Receipt]] = {
                 step: partial(self._call, event, step) for step in ("grade-1", "grade-2")
             }
-            try:
-                receipts |= await context.steps(side_by_side, into=Receipt, limit=2)
-            except* PathstreamError as errors:
-                raise errors.exceptions[0] from None
+            receipts |= await context.steps(side_by_side, into=Receipt, limit=2)
             receipts["plan"] = await self._telling(event, context, "plan")
         return receipts
 

@@ -54,6 +54,31 @@ def test_a_store_whose_files_are_damaged_says_so(tmp_path: Path, share: float) -
         read_all(folder, memory)
 
 
+def test_reading_keys_past_a_damaged_block_is_no_end_of_the_keys(tmp_path: Path) -> None:
+    """rocksdict's own iterators stop there without a word: finished steps would seem never made."""
+    folder, memory = tmp_path / "7" / "state", Memory(cache_bytes=_MIB, write_buffer_bytes=_MIB)
+    store = RocksStore(folder, memory)
+    store.apply({_key(number): random.randbytes(100) for number in range(1_000)}, 7)
+    assert list(store.keys(b"learner-")) == [_key(number) for number in range(1_000)]
+    assert list(store.keys(b"nobody")) == list(store.keys(b"zero")) == []
+    store.close()
+    damage(folder, 0.5)
+    with pytest.raises(StoreDamagedError, match="7/state"):
+        list(RocksStore(folder, memory).keys(b"learner-"))
+
+
+def test_looking_for_what_is_expired_finds_a_damaged_block(tmp_path: Path) -> None:
+    """Or else nothing behind it would ever expire."""
+    folder, memory = tmp_path / "7" / "seen", Memory(cache_bytes=_MIB, write_buffer_bytes=_MIB)
+    store = RocksStore(folder, memory, expired=never)
+    store.apply({_key(number): random.randbytes(100) for number in range(1_000)}, 7)
+    store.close()
+    damage(folder, 0.5)
+    store = RocksStore(folder, memory, expired=never)
+    with pytest.raises(StoreDamagedError, match="7/seen"):
+        store.apply({b"more-%d" % number: b"" for number in range(500)}, 8)
+
+
 def read_all(folder: Path, memory: Memory) -> None:
     store = RocksStore(folder, memory)
     for number in range(1_000):

@@ -1,0 +1,111 @@
+"""Restores that are interrupted: a store never counts as younger than what it holds."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from aiokafka import TopicPartition
+
+from clients.kafka import Connection
+from clients.rocks import Memory, RocksStore
+from consumers.engine.names import SEEN_SUFFIX, STATE_SUFFIX
+from consumers.engine.restore import READ_WITHIN_SECONDS, restore
+from consumers.topics import TOPICS
+from tests.integration.lab import Lab
+
+HOUR = 3600
+VALUES = 300
+VALUE_BYTES = 100_000
+"""Together more than one fetch brings, so that a restore may be interrupted half-way."""
+
+
+class CutShortError(Exception):
+    """The task goes elsewhere."""
+
+
+class Interruption:
+    """Ends a restore after its first part."""
+
+    def __init__(self) -> None:
+        self.share = 0.0
+
+    def __call__(self, share: float) -> None:
+        self.share = share
+        if share < 1:
+            raise CutShortError
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Let hours pass for the stores."""
+    passed, real = 0.0, time.time
+
+    def let_pass(hours: float) -> None:
+        nonlocal passed
+        passed += hours * HOUR
+
+    monkeypatch.setattr(time, "time", lambda: real() + passed)
+    return let_pass
+
+
+@pytest.fixture
+async def changelog(connection: Connection) -> TopicPartition:
+    lab = Lab(connection)
+    await lab.create(partitions=1)
+    async with connection.producer() as producer:
+        for number in range(VALUES):
+            await producer.send(lab.out, bytes(VALUE_BYTES), key=b"%d" % number)
+    return TopicPartition(lab.out, 0)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RocksStore:
+    return RocksStore(tmp_path / "state", Memory(cache_bytes=2**24, write_buffer_bytes=2**23))
+
+
+async def test_an_interrupted_restore_may_be_finished_a_day_after_it_began_and_no_later(
+    connection: Connection, changelog: TopicPartition, store: RocksStore, later: Callable[[float], None]
+) -> None:
+    """Interrupted twice: deletions that were there when it began may be gone a day later."""
+    for hours in (0, 15):
+        later(hours)
+        interruption = Interruption()
+        with pytest.raises(CutShortError):
+            await restore(connection, changelog, store, interruption)
+        assert 0 < interruption.share < 1
+    later(7)
+    with pytest.raises(ValueError, match="too old"):
+        await restore(connection, changelog, store, lambda _share: None)
+
+
+async def test_a_store_that_was_found_up_to_date_is_good_for_another_day(
+    connection: Connection, changelog: TopicPartition, store: RocksStore, later: Callable[[float], None]
+) -> None:
+    assert await restore(connection, changelog, store, lambda _share: None) == VALUES
+    for _ in range(3):
+        later(20)
+        assert await restore(connection, changelog, store, lambda _share: None) == 0
+    later(22)
+    with pytest.raises(ValueError, match="too old"):
+        await restore(connection, changelog, store, lambda _share: None)
+
+
+async def test_data_whose_position_nobody_knew_grows_old_too(
+    connection: Connection, changelog: TopicPartition, store: RocksStore, later: Callable[[float], None]
+) -> None:
+    """The first checkpoint's outcome was found out late: its values are there, the position is still 0."""
+    store.apply({b"1": b"value"}, 0)
+    later(22)
+    with pytest.raises(ValueError, match="too old"):
+        await restore(connection, changelog, store, lambda _share: None)
+
+
+def test_the_service_makes_its_changelogs_so_that_they_keep_deletions_long_enough() -> None:
+    kept_ms = {
+        spec.name: int(spec.config["delete.retention.ms"])
+        for spec in TOPICS
+        if spec.name.endswith((STATE_SUFFIX, SEEN_SUFFIX))
+    }
+    assert len(kept_ms) == 6
+    assert min(kept_ms.values()) / 1000 > READ_WITHIN_SECONDS

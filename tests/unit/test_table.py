@@ -1,0 +1,110 @@
+"""A table of state: whatever becomes of its checkpoints, it says what a plain dict would."""
+
+from collections.abc import Iterable
+
+from aiokafka import TopicPartition
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from consumers.engine.table import Changes, Table
+
+KEYS = st.sampled_from([b"a", b"b", b"c"])
+VALUES = st.binary(min_size=1, max_size=1)
+CHANGELOG = TopicPartition("state", 0)
+
+
+class Shelf:
+    """A store in a dict."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self.values: dict[bytes, bytes] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        return self.values.get(key)
+
+    def keys(self, prefix: bytes) -> Iterable[bytes]:
+        return [key for key in self.values if key.startswith(prefix)]
+
+    def apply(self, changes: Changes, position: int) -> None:
+        self.position = position
+        replay(self.values, changes.items())
+
+
+def replay(values: dict[bytes, bytes], changes: Iterable[tuple[bytes, bytes | None]]) -> None:
+    """What a log of changes makes of some values."""
+    for key, value in changes:
+        if value is None:
+            values.pop(key, None)
+        else:
+            values[key] = value
+
+
+class TableMachine(RuleBasedStateMachine):
+    """Changes and checkpoints in any order, beside dicts of what a handler, and Kafka, would have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = Shelf()
+        self.table = Table(CHANGELOG, self.store)
+        self.newest: dict[bytes, bytes] = {}
+        self.tried: dict[bytes, bytes] | None = None
+        self.in_kafka: dict[bytes, bytes] = {}
+
+    @rule(key=KEYS, value=VALUES)
+    def put(self, key: bytes, value: bytes) -> None:
+        self.table.put(key, value)
+        self.newest[key] = value
+
+    @rule(key=KEYS, value=VALUES)
+    def add(self, key: bytes, value: bytes) -> None:
+        if key not in self.newest:
+            self.table.add(key, value)
+            self.newest[key] = value
+
+    @rule(key=KEYS)
+    def delete(self, key: bytes) -> None:
+        self.table.put(key, None)
+        self.newest.pop(key, None)
+
+    @rule(key=KEYS)
+    def withdraw(self, key: bytes) -> None:
+        self.table.withdraw(key)
+        self.newest.pop(key, None)
+
+    @rule()
+    def begin(self) -> None:
+        """A checkpoint is tried, for the first time or again."""
+        sent = [(record.key, record.value) for record in self.table.begin() if record.key is not None]
+        self.tried = dict(self.in_kafka)
+        replay(self.tried, sent)
+        assert self.tried == self.newest, "a checkpoint leaves a value behind, or takes one too many"
+
+    @precondition(lambda self: self.tried is not None)
+    @rule(position=st.none() | st.integers(1, 9))
+    def confirm(self, position: int | None) -> None:
+        assert self.tried is not None
+        self.table.confirm(position)
+        self.in_kafka, self.tried = self.tried, None
+        assert self.store.values == self.in_kafka
+
+    @rule()
+    def drop(self) -> None:
+        """The task starts over from what is committed."""
+        self.table.drop()
+        self.newest, self.tried = dict(self.in_kafka), None
+
+    @invariant()
+    def says_what_a_dict_says(self) -> None:
+        assert {key: value for key in (b"a", b"b", b"c") if (value := self.table.get(key)) is not None} == self.newest
+
+
+TestAnyChangesAndCheckpoints = TableMachine.TestCase
+
+
+def test_what_is_added_and_withdrawn_between_two_checkpoints_is_never_written() -> None:
+    table = Table(CHANGELOG, Shelf())
+    table.add(b"a", b"1")
+    table.withdraw(b"a")
+    assert not table.dirty
+    assert table.begin() == []

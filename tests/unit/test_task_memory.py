@@ -1,0 +1,92 @@
+"""The bound on memory: what a task holds until its next checkpoint counts, and is given back."""
+
+from typing import Any
+
+import pytest
+from aiokafka import ConsumerRecord, TopicPartition
+from pydantic import BaseModel
+
+from consumers.engine.buffer import Buffer
+from consumers.engine.context import Context, Emission
+from consumers.engine.lane import Lane
+from consumers.engine.partition import Task
+from consumers.engine.table import Table
+from schemas.envelope import Envelope, OutputModel
+from tests.unit.test_table import Shelf
+
+LARGE = 100_000
+
+
+class Text(BaseModel):
+    """A value of state, or a step's result."""
+
+    text: str
+
+
+class Said(OutputModel):
+    """An output."""
+
+    text: str
+
+
+class Work:
+    """A task with one event in its lane, and what its handler may do."""
+
+    def __init__(self) -> None:
+        self.buffer = Buffer(2**30, 0.8)
+        self.task = Task(0, ["in"], self.buffer)
+        self.task.reset({}, {TopicPartition("in", 0): 0}, self._tables())
+        record: ConsumerRecord[Any, Any] = ConsumerRecord("in", 0, 0, 0, 0, b"ann", b"{}", None, 0, 0, [])
+        [self.lane] = self.task.accept(TopicPartition("in", 0), [record])
+        self.before = self.buffer.bytes
+        self.context = context_of(self.lane)
+
+    def _tables(self) -> tuple[Table, Table]:
+        return Table(TopicPartition("state", 0), Shelf()), Table(TopicPartition("seen", 0), Shelf())
+
+    def put(self) -> None:
+        """The event is done, and leaves a large value."""
+        self.context.state("texts", Text).put("one", Text(text="x" * LARGE))
+        self.task.finish(self.lane, self.context.outputs, self.context.writes)
+
+    async def step(self) -> None:
+        """A step gives a large result; its event goes on."""
+        await self.context.step("one", self._large, into=Text)
+
+    async def tell(self) -> None:
+        """A step tells a lot in small pieces; its event goes on."""
+        pieces = [Emission("out", Said(text="x"), f"{n}") for n in range(LARGE // 850)]
+        await self.context.step("one", self._small, into=Text, emits=pieces)
+
+    async def _large(self) -> Text:
+        return Text(text="x" * LARGE)
+
+    async def _small(self) -> Text:
+        return Text(text="x")
+
+
+def context_of(lane: Lane) -> Context:
+    context = Context(lane, lambda _topic: 2**30, 1)
+    context.identify(Envelope(user_id="ann", event_id="e"))
+    return context
+
+
+@pytest.mark.parametrize("what", ["put", "step", "tell"])
+async def test_uncommitted_results_count_until_they_are_committed(what: str) -> None:
+    work = Work()
+    doing = getattr(work, what)()
+    if doing is not None:
+        await doing
+    assert work.buffer.bytes - work.before > 0.9 * LARGE
+    task = work.task
+    task.begin(task.prepare("1"))
+    assert work.buffer.bytes - work.before > 0.9 * LARGE
+    task.confirm()
+    assert work.buffer.bytes <= work.before
+
+
+async def test_what_a_dropped_task_held_counts_no_more() -> None:
+    work = Work()
+    await work.step()
+    work.task.drop()
+    assert work.buffer.bytes == 0
