@@ -6,7 +6,7 @@ import json
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -222,14 +222,15 @@ class Lab:
                     return records
                 assert time.monotonic() < deadline, f"{len(records)} of {count} records in {topic}"
 
-    async def changes(self) -> AsyncGenerator[dict[bytes, bytes | None]]:
-        """The newest value of every key of the state's changelog but the positions, whenever there are more."""
+    async def changelog(self, keys: int = 0) -> dict[bytes, bytes | None]:
+        """What the state's changelog comes to, but for positions: when it is read whole, and has so many keys."""
         newest: dict[bytes, bytes | None] = {}
         async with self.reader(f"{self.group}-state") as changelog:
-            while True:
-                for records in (await changelog.getmany(timeout_ms=200)).values():
-                    newest |= {record.key: record.value for record in records if not record.key.startswith(b"p\x00")}
-                yield newest
+            while (fetched := await changelog.getmany(timeout_ms=300)) or len(newest) < keys:
+                for record in (record for records in fetched.values() for record in records):
+                    if not record.key.startswith(b"p\x00"):
+                        newest[record.key] = record.value
+        return newest
 
     async def outputs_complete(self, expected: int | None = None) -> None:
         """Every event that was sent came out once, and each learner's in order."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from consumers.engine.buffer import Buffer
 from consumers.engine.context import Context, Emission
 from consumers.engine.lane import Lane
-from consumers.engine.partition import Task
+from consumers.engine.partition import Task, TaskState
 from consumers.engine.table import Table
 from schemas.envelope import Envelope, OutputModel
 from tests.unit.test_table import Shelf
@@ -37,6 +37,7 @@ class Work:
         self.task = Task(0, ["in"], self.buffer)
         self.task.reset({}, {TopicPartition("in", 0): 0}, self._tables())
         record: ConsumerRecord[Any, Any] = ConsumerRecord("in", 0, 0, 0, 0, b"ann", b"{}", None, 0, 0, [])
+        self.task.move_to(TaskState.ACTIVE)
         [self.lane] = self.task.accept(TopicPartition("in", 0), [record])
         self.before = self.buffer.bytes
         self.context = context_of(self.lane)
