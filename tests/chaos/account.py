@@ -24,15 +24,26 @@ class Account:
     _killed: frozenset[str] = frozenset()
     _blind: frozenset[str] = frozenset()
     _full: frozenset[str] = frozenset()
+    _overtaken: bool = False
     _mended: float | None = None
 
     def strike(
-        self, whom: str, *, kills: Iterable[Worker] = (), blinds: Iterable[Worker] = (), fills: Iterable[Worker] = ()
+        self,
+        whom: str,
+        *,
+        kills: Iterable[Worker] = (),
+        blinds: Iterable[Worker] = (),
+        overtaken: bool = False,
+        fills: Iterable[Worker] = (),
     ) -> None:
-        """To be called the moment before the fault strikes, with those who may lose what they have not committed."""
+        """To be called the moment before the fault strikes, with those who may lose what they have not committed.
+
+        `overtaken`: others go on and are given the tasks of the blind ones.
+        """
         self._killed = frozenset(worker.incarnation for worker in kills)
         self._blind = frozenset(worker.incarnation for worker in blinds)
         self._full = frozenset(worker.incarnation for worker in fills)
+        self._overtaken = overtaken
         self.begin = time.monotonic()
         self.say(whom)
         self.struck.set()
@@ -57,5 +68,6 @@ class Account:
             killed=self._killed,
             blind=self._blind,
             known_by=known_by,
+            overtaken=self._overtaken,
             full=self._full,
         )

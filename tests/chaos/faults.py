@@ -27,7 +27,7 @@ def kill_worker(scene: Scene, account: Account, chance: random.Random) -> None:
 def freeze_worker(scene: Scene, account: Account, chance: random.Random) -> None:
     """SIGSTOP until the group has given its tasks away: it wakes up as a zombie that thinks it has them."""
     [worker] = scene.pick(account, chance)
-    account.strike(worker.name, blinds=[worker])
+    account.strike(worker.name, blinds=[worker], overtaken=True)
     worker.freeze()
     scene.wait_until_expelled(worker, account)
     time.sleep(chance.uniform(0, 1))
@@ -106,7 +106,8 @@ def cut_network(scene: Scene, account: Account, chance: random.Random) -> None:
     """TCP between one worker, or all, and the broker: reset and refused, or open and silent."""
     workers = scene.fleet.wanted if chance.random() < 0.5 else scene.pick(account, chance)
     silent, seconds = chance.random() < 0.5, chance.uniform(1, scene.timing.session + 3)
-    account.strike(f"{_named(workers)}, {'silent' if silent else 'reset'} for {seconds:.1f} s", blinds=workers)
+    how = f"{_named(workers)}, {'silent' if silent else 'reset'} for {seconds:.1f} s"
+    account.strike(how, blinds=workers, overtaken=len(workers) < len(scene.fleet.wanted))
     for worker in workers:
         scene.on_network(worker.link.hush() if silent else worker.link.cut())
     time.sleep(seconds)

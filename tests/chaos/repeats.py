@@ -8,7 +8,7 @@ them. A repeat is explained by a fault only so:
 - A result that was not kept was lost with the memory of a victim. Killed: then the call was in flight, or younger than
   one commit interval, or its result waited for a commit that was under way. Frozen or cut off until the group had
   given its tasks away: the same, or the call was begun in that time; and another process has had the task meanwhile,
-  for a victim that is alive does not repeat what it did itself. Of these none was left behind: when a call that
+  for a victim that is alive does not repeat what it has in memory. Of these none was left behind: when a call that
   ended an interval later was kept by the same process and task, the earlier one had to be.
 - A process whose disk is full starts its tasks over from Kafka as often as a write fails: not kept is enough.
 
@@ -68,6 +68,8 @@ class Span:
     """Alive, but frozen or cut off for so long that others were given their tasks."""
     known_by: float = _FOREVER
     """When the blind ones had to know that; whoever was struck otherwise has nothing to know."""
+    overtaken: bool = False
+    """Whether others, who could work, were given the tasks of the blind ones meanwhile."""
     full: frozenset[str] = frozenset()
     """Those whose disk was full."""
 
@@ -147,14 +149,17 @@ class _Judge:
             return None
         if earlier.worker in span.full:
             return "started over on a full disk"
-        lost = earlier.worker in span.killed | span.blind and self._is_lost(earlier, later)
+        lost = earlier.worker in span.killed | span.blind and self._is_lost(span, earlier, later)
         if lost and meanwhile and earlier.worker in span.blind:
             return "begun while cut off"
         return why if lost else None
 
-    def _is_lost(self, earlier: Call, later: Call) -> bool:
-        """Whether another process has had the task meanwhile, and the call was not left behind before."""
-        moved = self._moved_at(earlier)
+    def _is_lost(self, span: Span, earlier: Call, later: Call) -> bool:
+        """Whether another process has had the task meanwhile, and the call was not left behind before.
+
+        Had it without a call of its own, which happens when the victim is back at once: only as the fault has it.
+        """
+        moved = span.begin if span.overtaken else self._moved_at(earlier)
         return moved <= later.begun and not self._left_behind(earlier, until=moved)
 
     def _of_age(self, span: Span, call: Call) -> Why | None:

@@ -119,11 +119,10 @@ class Scene:
         try:
             with ThreadPoolExecutor(len(faults)) as pool:
                 running = list[Future[None]]()
-                for account, act in faults:
+                for before, (account, act) in zip((None, *self._going_on), faults, strict=False):
                     chance = random.Random(f"{seed}:{account.number}")
-                    if running:
-                        before = self._going_on[len(running) - 1]
-                        self.wait_until(lambda b=before, r=running: b.struck.is_set() or r[-1].done(), "a fault")  # type: ignore[misc]
+                    if before is not None:
+                        before.struck.wait(RECOVERY_SECONDS)
                         time.sleep(chance.uniform(0, self.timing.overlap))
                     running.append(pool.submit(self._act, account, act, chance))
                 for going_on in running:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from tests.chaos.repeats import COMMIT_INTERVAL_SECONDS, LATEST_SECONDS, OLDEST_SECONDS, Call, Kept, Span, find_repeats
 
 KILL = Span(number=1, kind="kill_worker", killed=frozenset({"w0.1"}), begin=100.0, end=110.0, known_by=110.0)
-FREEZE = Span(number=2, kind="freeze_worker", blind=frozenset({"w0.1"}), begin=100.0, end=110.0, known_by=108.0)
+OUTAGE = Span(number=2, kind="freeze_broker", blind=frozenset({"w0.1"}), begin=100.0, end=110.0, known_by=108.0)
+FREEZE = dataclasses.replace(OUTAGE, kind="freeze_worker", overtaken=True)
 FULL_DISK = Span(number=3, kind="fill_disk", full=frozenset({"w0.1"}), begin=100.0, end=110.0, known_by=110.0)
 GRACEFUL = Span(number=4, kind="restart_worker", begin=100.0, end=110.0, known_by=110.0)
 NOTHING = Kept(frozenset(), {"a": 0})
@@ -76,11 +77,12 @@ def test_a_fault_in_good_order_explains_nothing() -> None:
     assert why(("w0.1", 99.98, 100.03), ("w1.1", 108.0, 108.1), GRACEFUL) is None
 
 
-def test_what_a_frozen_worker_had_in_flight_is_lost_when_others_got_its_task() -> None:
-    begun = "w0.1", 99.98, 100.03
-    assert why(begun, ("w1.1", 104.0, 104.1), FREEZE) == "in flight"
-    assert why(begun, ("w0.1", 109.0, 109.1), FREEZE, others=(("w1.1", 104.0, 104.1),)) == "in flight"
-    assert why(begun, ("w0.1", 109.0, 109.1), FREEZE) is None  # nobody else had the task: it is still in memory
+def test_what_was_in_flight_at_an_outage_is_lost_only_when_another_process_has_had_its_task() -> None:
+    begun, again = ("w0.1", 99.98, 100.03), ("w0.1", 109.0, 109.1)
+    assert why(begun, ("w1.1", 104.0, 104.1), OUTAGE) == "in flight"
+    assert why(begun, again, OUTAGE, others=(("w1.1", 104.0, 104.1),)) == "in flight"
+    assert why(begun, again, OUTAGE) is None
+    assert why(begun, again, FREEZE) == "in flight"  # the fault waited until another one had it
 
 
 def test_what_a_cut_off_worker_begins_is_lost_until_it_has_to_know() -> None:
