@@ -41,6 +41,9 @@ FAST = Limits(
     recovery_backoff_seconds=0.1,
 )
 
+_OF_THE_ENGINE = (b"p\x00", b"m\x00")
+"""How keys of the state's changelog begin that are no state and no step."""
+
 Handler = Callable[["LabEvent", Context], Awaitable[None]]
 
 
@@ -223,12 +226,12 @@ class Lab:
                 assert time.monotonic() < deadline, f"{len(records)} of {count} records in {topic}"
 
     async def changes(self) -> AsyncGenerator[dict[bytes, bytes | None]]:
-        """The newest value of every key of the state's changelog but the positions, whenever there are more."""
+        """The newest value of every key of the state's changelog but positions and mark, whenever there are more."""
         newest: dict[bytes, bytes | None] = {}
         async with self.reader(f"{self.group}-state") as changelog:
             while True:
                 for records in (await changelog.getmany(timeout_ms=200)).values():
-                    newest |= {record.key: record.value for record in records if not record.key.startswith(b"p\x00")}
+                    newest |= {record.key: record.value for record in records if record.key[:2] not in _OF_THE_ENGINE}
                 yield newest
 
     async def outputs_complete(self, expected: int | None = None) -> None:
