@@ -76,11 +76,16 @@ def check_size(output: Output, max_bytes: int) -> None:
         raise OutputTooLargeError(f"{size} bytes for {output.topic!r}, which takes {max_bytes}")
 
 
-@lru_cache(maxsize=_KEYS_REMEMBERED)
 def partition_for(key: bytes, partitions: int) -> int:
     """The partition that Kafka's Java client would choose for the key."""
-    chosen: int = (murmur2(key) & 0x7FFFFFFF) % partitions
-    return chosen
+    return _positive_murmur2(key) % partitions
+
+
+@lru_cache(maxsize=_KEYS_REMEMBERED)
+def _positive_murmur2(key: bytes) -> int:
+    """Remembered for keys and not for topics: an event's own place and those of its outputs cost it once."""
+    found: int = murmur2(key) & 0x7FFFFFFF
+    return found
 
 
 def build_batches(

@@ -92,7 +92,8 @@ def _check_shared_counts(cluster: ClusterMetadata) -> int:
         if mine and theirs and len(mine) != len(theirs):
             raise CommandError(
                 f"{spec.name} has {len(mine)} partitions and {spec.like} {len(theirs)}; the worker needs the"
-                f" same count: add partitions to the smaller one with kafka-topics --alter"
+                f" same count, and more partitions lose what is known of every learner who moves: its /readyz has the"
+                f" two ways out"
             )
     return 0
 

@@ -1,10 +1,13 @@
 """Which tasks are ours, as the group decides."""
 
 import asyncio
+import math
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
 
 from consumers.engine.driver import Driver
 from consumers.engine.limits import Limits
@@ -13,25 +16,37 @@ from consumers.engine.partition import Task, TaskState
 from consumers.engine.report import Report
 
 
+class CountsChangedError(KafkaError):  # type: ignore[misc] # aiokafka has no types
+    """All topics have another partition count than when the session began: another one has to look at the state."""
+
+
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
     """The tasks of one flow in this process, each with its driver.
 
     A rebalance revokes all tasks first and then assigns some of them, mostly the same. So a revoked task is only
     suspended: its handlers go on, and if it comes back and nobody committed meanwhile, nothing is done twice.
+
+    aiokafka logs what its callbacks raise and goes on, with tasks left as they were in the middle of it. So they raise
+    nothing: `check` does.
     """
 
     def __init__(
         self,
         *,
-        sources: Collection[str],
+        counts: Callable[[], Mapping[str, int]],
+        partitions: int,
         limits: Limits,
         report: Report,
         membership: Membership,
         group: asyncio.TaskGroup,
         new_driver: Callable[[int], Driver],
     ) -> None:
-        """`sources` are the topics that a task has a partition of each; `new_driver` makes a task's driver."""
-        self._sources = sources
+        """A task has a partition of each of the topics that `counts` names; it gives how many they have now.
+
+        They had `partitions` when the session began. `new_driver` makes a task's driver.
+        """
+        self._counts = counts
+        self._partitions = partitions
         self._limits = limits
         self._report = report
         self._membership = membership
@@ -40,23 +55,30 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         self._drivers: dict[int, Driver] = {}
         self._closing = False
         self.joined = False
-        self.split: list[int] = []
-        """Partition numbers of which the group gave us some topics and not others: their counts differ."""
+        self._failure: Exception | None = None
+        self.split = False
+        """Whether the topics' partition counts differ. Nothing is handled then: a learner's events may be anywhere."""
 
     @property
     def tasks(self) -> list[Task]:
         """All tasks that are ours, or may come back."""
         return [driver.task for driver in self._drivers.values()]
 
-    def pollable(self) -> list[TopicPartition]:
-        """The partitions that may take more records now."""
+    def pollable(self, holding_less_than: float = math.inf) -> list[TopicPartition]:
+        """The partitions that may take more records now: of tasks that have fewer bytes than that in memory."""
         return [
             source
             for driver in self._drivers.values()
             if driver.task.state is TaskState.ACTIVE and driver.task.problem is None
+            if driver.task.buffered_bytes < holding_less_than
             for source, progress in driver.task.sources.items()
             if progress.span < self._limits.window
         ]
+
+    def check(self) -> None:
+        """Raise what went wrong in a rebalance: the tasks are in no state to go on from."""
+        if self._failure is not None:
+            raise self._failure
 
     def driver_of(self, source: TopicPartition) -> Driver | None:
         """The driver of the active task that the partition belongs to."""
@@ -76,33 +98,54 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Called by aiokafka before it rejoins, with heartbeats going on: finish, commit, suspend."""
-        if self._closing:
+        if self._closing or self._failure is not None:
             return
-        await self._membership.about_to_rejoin()
-        self._report.revoked(len({source.partition for source in revoked}))
-        quiet_by, end_by = self._deadlines(self._limits.revoke_seconds)
-        async with asyncio.TaskGroup() as leaving:
-            for driver in self._drivers.values():
-                leaving.create_task(driver.leave(quiet_by=quiet_by, end_by=end_by))
+        with self._noting_failure():
+            await self._membership.about_to_rejoin()
+            self._report.revoked(len({source.partition for source in revoked}))
+            quiet_by, end_by = self._deadlines(self._limits.revoke_seconds)
+            async with asyncio.TaskGroup() as leaving:
+                for driver in self._drivers.values():
+                    leaving.create_task(driver.leave(quiet_by=quiet_by, end_by=end_by))
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Called by aiokafka when the assignment is live, without heartbeats: only start what has to be done."""
-        if self._closing:
+        if self._closing or self._failure is not None:
             return
-        self.joined = True
-        self._membership.joined()
+        with self._noting_failure():
+            self.joined = True
+            self._membership.joined()
+            ours = self._tasks_of(assigned)
+            self._report.assigned(sorted(ours), split=self.split)
+            for partition in self._drivers.keys() - ours:
+                self._drivers.pop(partition).close()
+            for partition in ours:
+                if partition not in self._drivers:
+                    self._drivers[partition] = self._new_driver(partition)
+                self._drivers[partition].start(self._group)
+
+    def _tasks_of(self, assigned: Iterable[TopicPartition]) -> set[int]:
+        """The tasks that the partitions make; none while counts differ. Raises CountsChangedError.
+
+        What we know of the counts may be older than what the member knew that made the assignment, so both count.
+        """
+        counts = self._counts()
         topics: dict[int, set[str]] = defaultdict(set)
         for source in assigned:
             topics[source.partition].add(source.topic)
-        ours = {partition for partition, having in topics.items() if len(having) == len(self._sources)}
-        self.split = sorted(topics.keys() - ours)
-        self._report.assigned(sorted(ours), self.split)
-        for partition in self._drivers.keys() - ours:
-            self._drivers.pop(partition).close()
-        for partition in ours:
-            if partition not in self._drivers:
-                self._drivers[partition] = self._new_driver(partition)
-            self._drivers[partition].start(self._group)
+        self.split = len(set(counts.values())) > 1 or any(len(having) < len(counts) for having in topics.values())
+        if self.split:
+            return set()
+        if set(counts.values()) != {self._partitions}:
+            raise CountsChangedError(f"{self._partitions} partitions have become {max(counts.values())}")
+        return set(topics)
+
+    @contextmanager
+    def _noting_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as exc:  # noqa: BLE001 - raised again by `check`
+            self._failure = exc
 
     async def finish(self) -> None:
         """Leave all tasks for good, within the time a shutdown may take. Nothing is assigned any more."""

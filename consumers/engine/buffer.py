@@ -15,7 +15,9 @@ OUTPUT_OVERHEAD_BYTES = 850
 class Buffer:
     """Counts bytes, and says when polling has to stop and when it may go on.
 
-    Bytes and not records: with a bound in records, one learner with thousands of events would keep all others out.
+    Bytes and not records: with a bound in records, one learner with thousands of events would keep all others out. And
+    a task that holds less than its `share` may go on when there is no room, so that one learner with large events keeps
+    no other partition out: then at most twice `max_bytes` are held.
     """
 
     __slots__ = ("_bytes", "_low", "_max", "room")
@@ -31,6 +33,10 @@ class Buffer:
     def bytes(self) -> int:
         """Bytes held now."""
         return self._bytes
+
+    def share(self, holders: int) -> int:
+        """Bytes that each of so many may hold whatever the others do."""
+        return self._low // holders
 
     def size_of(self, record: ConsumerRecord[Any, Any]) -> int:
         """What the record counts for."""

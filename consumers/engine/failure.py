@@ -11,7 +11,7 @@ from consumers.engine.event import Event
 from consumers.engine.flow import Flow
 from consumers.engine.lane import Entry, Lane
 from consumers.engine.limits import Limits
-from consumers.engine.repartition import forward
+from consumers.engine.repartition import forward, is_at_home
 from consumers.engine.seen import remember, was_seen
 from producers.dead_letter import Failure, dead_letter
 from producers.output import Output, check_size
@@ -48,15 +48,15 @@ class DeadLetter(NamedTuple):
 Outcome = Done | Retry | DeadLetter
 
 
-async def attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits) -> Outcome:
-    """Handle a lane's head once, and say what follows.
+async def attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits, partitions: int) -> Outcome:
+    """Handle a lane's head once, and say what follows; each of the flow's topics has so many `partitions`.
 
     Nothing passes through but the cancellation of a dropped task. Whether another one was meant for the worker itself
     only the pool knows: it has to look after every attempt. A store that cannot be read is the task's problem, not the
     event's: the task starts over from what is in Kafka.
     """
     try:
-        return await _attempt(flow, lane, context, limits)
+        return await _attempt(flow, lane, context, limits, partitions)
     except StoreError as error:
         if not lane.stale:
             lane.task.broken = error
@@ -64,7 +64,7 @@ async def attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits)
         return Retry(error, limits.recovery_backoff_seconds)
 
 
-async def _attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits) -> Outcome:
+async def _attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits, partitions: int) -> Outcome:
     entry = lane.entries[0]
     entry.attempts += 1
     event = None
@@ -72,8 +72,8 @@ async def _attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits
         moved = entry.record.topic == flow.repartition_topic
         event = flow.decode(entry.record.value, flow.input_of(context.origin.at.topic if moved else entry.record.topic))
         context.identify(event)
-        if not moved and entry.record.key != event.user_id.encode():
-            forwarded = forward(entry.record, context.identity[1], flow.repartition_topic)
+        if not moved and not is_at_home(entry.record, event.user_id, partitions):
+            forwarded = forward(entry.record, context.identity[1], flow.repartition_topic, partitions)
             check_size(forwarded, context.max_bytes(flow.repartition_topic))
             return Done([forwarded], "forwarded")
         context.take_over_steps()

@@ -10,7 +10,8 @@ class Limits:
     max_in_flight: int = 256
     """Events handled at once by one flow of a process: the size of its worker pool."""
     max_buffered_bytes: int = 64 * 2**20
-    """Bytes of unfinished records and of uncommitted results; above it polling stops, below `low_water` it goes on."""
+    """Bytes of unfinished records and of uncommitted results; above it only tasks that hold less than their share
+    are polled, below `low_water` all are. So about twice as much is the most there can be."""
     low_water: float = 0.8
     """Share of `max_buffered_bytes` at which polling goes on again."""
     window: int = 20_000

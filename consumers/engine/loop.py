@@ -11,16 +11,18 @@ from aiokafka.errors import KafkaError
 
 from clients.cluster import Cluster
 from clients.kafka import Connection
+from consumers.engine.counts import count_problem, shared_topics
 from consumers.engine.flow import Flow
 from consumers.engine.global_table import GlobalTable
 from consumers.engine.limits import Limits
+from consumers.engine.mark import mark_of
 from consumers.engine.partition import Task, TaskState
 from consumers.engine.report import Report
 from consumers.engine.restorer import Restorer
 from consumers.engine.session import Session
 from consumers.engine.stores import Stores
 from consumers.observability import Metrics
-from schemas.errors import InstanceTakenError
+from schemas.errors import InstanceTakenError, StoreError
 
 _HEARTBEATS_PER_SESSION = 6
 
@@ -62,9 +64,11 @@ class Engine:
             tasks={state.name.lower(): partial(self._count, state) for state in TaskState},
         )
         self._report = Report(flow.name, flow_metrics)
+        self._stores = stores
         self._restorer = Restorer(flow, stores, connection, self._report) if flow.stateful and stores else None
         self._session: Session | None = None
         self._problem: str | None = None
+        self._partitions = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then finish what is in a handler, commit, and leave the group."""
@@ -111,6 +115,7 @@ class Engine:
                 limits=self._limits,
                 report=self._report,
                 restorer=self._restorer,
+                partitions=self._partitions,
             )
             await self._session.run(stop)
         except* (KafkaError, OSError, TimeoutError) as errors:
@@ -137,29 +142,26 @@ class Engine:
         return next((reason for table in self._needs if (reason := table.reason) is not None), None)
 
     async def _topic_problem(self) -> str | None:
-        """What is wrong with the flow's topics; None when they exist and those of a task have one count."""
+        """What is wrong with the flow's topics; None when they exist, have one count, and hold the state we know."""
         try:
             counts = await self._cluster.partition_counts({*self._flow.sources, *self._flow.targets})
+            missing = sorted(topic for topic, count in counts.items() if not count)
+            if missing:
+                return f"topics do not exist: {', '.join(missing)}; run `pathstream topics create`"
+            shared = {topic: counts[topic] for topic in shared_topics(self._flow)}
+            self._partitions = shared[self._flow.repartition_topic]
+            return count_problem(self._flow, shared) or await self._state_problem(shared)
         except (KafkaError, OSError, TimeoutError) as exc:
             return f"Kafka does not say which topics there are: {type(exc).__name__}"
-        missing = sorted(topic for topic, count in counts.items() if not count)
-        if missing:
-            return f"topics do not exist: {', '.join(missing)}; run `pathstream topics create`"
-        return _count_problem(self._flow, counts)
+        except StoreError as exc:
+            return str(exc)
 
-
-def _count_problem(flow: Flow[Any], counts: Mapping[str, int]) -> str | None:
-    """What is wrong with the partition counts, and the remedy: a learner's events and state share a number."""
-    inputs = {counts[topic] for topic in flow.inputs}
-    internal = (flow.repartition_topic, *flow.changelogs)
-    if len(inputs) == 1 and {counts[topic] for topic in internal} == inputs:
-        return None
-    listed = ", ".join(f"{topic} has {counts[topic]}" for topic in (*flow.inputs, *internal))
-    if len(inputs) > 1:
-        remedy = "add partitions to the smaller inputs"
-    else:
-        remedy = (
-            f"either bring {' and '.join(flow.inputs)} back to the old count (a new topic), or, to give up the state"
-            f" and start anew, stop all workers, delete {', '.join(internal)} and run `pathstream topics create`"
-        )
-    return f"topics that are used together need one partition count: {listed}; {remedy}"
+    async def _state_problem(self, shared: Mapping[str, int]) -> str | None:
+        """Whether the state was written for another partition count; what is on disk of another log is removed."""
+        if self._stores is None or not self._flow.stateful:
+            return None
+        async with asyncio.timeout(self._limits.request_timeout_seconds):
+            mark = await mark_of(self._connection, self._flow.state_topic, self._partitions)
+        if (problem := count_problem(self._flow, shared, mark.partitions)) is None:
+            self._stores.keep_only(self._flow.group_id, mark.log)
+        return problem

@@ -150,6 +150,11 @@ class Task:
             self._buffer.add(size)
         self.dirty.set()
 
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes accepted or produced by this task, and not finished with."""
+        return self._buffered_bytes
+
     def _release(self, size: int) -> None:
         self._buffered_bytes -= size
         self._buffer.release(size)

@@ -1,4 +1,7 @@
-"""Records that are not where they belong: forwarded once, under their learner's id, never to the upstream's topic.
+"""Records that are not where they belong: forwarded once, to their learner's partition, never to the upstream's topic.
+
+A learner's task is the one that Kafka's own default partitioner (murmur2) gives for the learner's id. Upstreams may key
+by something else, or partition otherwise: librdkafka, and so most clients that are not Java's, takes a CRC32.
 
 The forwarded record keeps its bytes and headers and carries what it was before, so that outputs and dead letters
 still point at the upstream's record.
@@ -9,7 +12,7 @@ from typing import Any, NamedTuple
 from aiokafka import ConsumerRecord
 
 from consumers.engine.names import REPARTITION_SUFFIX
-from producers.output import Headers, Output
+from producers.output import Headers, Output, partition_for
 from schemas.ids import Coordinates, LearnerId
 
 _PREFIX = "pathstream-origin-"
@@ -31,8 +34,14 @@ class Origin(NamedTuple):
     headers: Headers
 
 
-def forward(record: ConsumerRecord[Any, Any], learner_id: LearnerId, topic: str) -> Output:
-    """The record under its learner's id, for the group's repartition topic."""
+def is_at_home(record: ConsumerRecord[Any, Any], learner_id: str, partitions: int) -> bool:
+    """Whether the record stands where all of its learner's do, of so many partitions."""
+    key = learner_id.encode()
+    return bool(record.key == key and record.partition == partition_for(key, partitions))
+
+
+def forward(record: ConsumerRecord[Any, Any], learner_id: LearnerId, topic: str, partitions: int) -> Output:
+    """The record under its learner's id, for the learner's partition of the group's repartition topic."""
     headers: Headers = [
         *record.headers,
         (_TOPIC, record.topic.encode()),
@@ -43,7 +52,8 @@ def forward(record: ConsumerRecord[Any, Any], learner_id: LearnerId, topic: str)
     ]
     if record.key is not None:
         headers.append((_KEY, record.key))
-    return Output(topic, learner_id.encode(), record.value, headers)
+    key = learner_id.encode()
+    return Output(topic, key, record.value, headers, partition_for(key, partitions))
 
 
 def origin_of(record: ConsumerRecord[Any, Any]) -> Origin:

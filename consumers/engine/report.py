@@ -80,12 +80,12 @@ class Report:
             self._problems[task.partition] = "held back"
             self._log.warning("checkpoint.held_back", task=task.partition, metadata_chars=chars)
 
-    def assigned(self, partitions: list[int], split: list[int]) -> None:
-        """The group gave us these tasks, and of others only some of their partitions."""
+    def assigned(self, partitions: list[int], *, split: bool) -> None:
+        """The group gave us these tasks; `split`: it could give none, since the topics' partition counts differ."""
         self._metrics.rebalance()
         self._log.info("tasks.assigned", tasks=partitions)
         if split:
-            self._log.error("tasks.split", tasks=split, remedy="give the topics one partition count")
+            self._log.error("tasks.split", remedy="/readyz has it")
 
     def revoked(self, count: int) -> None:
         """The group takes all tasks back, to assign them anew."""

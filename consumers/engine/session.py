@@ -1,8 +1,9 @@
 """One membership of the group: a consumer, the tasks it is given, the workers; polls until it is told to stop."""
 
 import asyncio
-import contextlib
+import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -12,6 +13,7 @@ from clients.cluster import Cluster
 from clients.kafka import Connection, ConsumerDiedError, check_consumer, stop_consumer
 from consumers.engine.assignment import Assignment
 from consumers.engine.buffer import Buffer
+from consumers.engine.counts import count_problem
 from consumers.engine.driver import Driver, PassedOffsetError
 from consumers.engine.flow import Flow
 from consumers.engine.limits import Limits
@@ -40,7 +42,9 @@ class Session:
         limits: Limits,
         report: Report,
         restorer: Restorer | None,
+        partitions: int,
     ) -> None:
+        """Each of the flow's topics has so many `partitions`, and had them when its state was begun."""
         self._flow = flow
         self._consumer = consumer
         self._cluster = cluster
@@ -48,7 +52,8 @@ class Session:
         self._report = report
         self._restorer = restorer
         self._buffer = Buffer(limits.max_buffered_bytes, limits.low_water)
-        self._pool = WorkerPool(flow, limits, report, cluster.max_message_bytes)
+        self._pool = WorkerPool(flow, limits, report, cluster.max_message_bytes, partitions)
+        self._partitions = partitions
         self._membership = Membership(consumer)
         self._positions = Positions(consumer, connection, cluster, limits, report)
         self._assignment: Assignment | None = None
@@ -69,11 +74,17 @@ class Session:
         if self._assignment is None or not self._assignment.joined:
             return [f"not joined the group {self._flow.group_id} yet"]
         unreadable = [f"{place.topic}-{place.partition}: {error}" for place, error in self._unreadable.items()]
-        split = [
-            f"task {partition}: {', '.join(self._flow.sources)} have different partition counts; give them one count"
-            for partition in self._assignment.split
-        ]
+        split = [self._split_reason()] if self._assignment.split else []
         return [*unreadable, *split, *(reason for task in self.tasks if (reason := task.reason) is not None)]
+
+    def _split_reason(self) -> str:
+        problem = count_problem(self._flow, self._counts(), self._partitions)
+        return problem or "the group gives some topics' partitions to others: are there workers of another version?"
+
+    def _counts(self) -> dict[str, int]:
+        """How many partitions the topics have that we read, as far as the consumer knows."""
+        known = {topic: self._consumer.partitions_for_topic(topic) for topic in self._flow.sources}
+        return {topic: len(found) if found else self._partitions for topic, found in known.items()}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Join the group and work until `stop` is set."""
@@ -121,7 +132,8 @@ class Session:
             )
 
         return Assignment(
-            sources=self._flow.sources,
+            counts=self._counts,
+            partitions=self._partitions,
             limits=self._limits,
             report=self._report,
             membership=self._membership,
@@ -134,17 +146,11 @@ class Session:
         await self._consumer.start()
         one_by_one = False
         while True:
+            assignment.check()
             try:
                 self._membership.check()
                 check_consumer(self._consumer)
-                partitions = await self._partitions_to_poll(assignment)
-                if partitions and one_by_one:
-                    one_by_one = await self._poll_each(assignment, partitions)
-                elif partitions:
-                    fetched = await self._getmany(*partitions, seconds=self._limits.poll_seconds)
-                    self._accept(assignment, fetched)
-                    if not fetched:
-                        await assignment.settle()
+                one_by_one = await self._poll(assignment, one_by_one=one_by_one)
             except ConsumerDiedError:
                 raise
             except KafkaError as exc:
@@ -155,17 +161,30 @@ class Session:
                 await asyncio.sleep(self._limits.recovery_backoff_seconds)
             await asyncio.sleep(0)
 
-    async def _partitions_to_poll(self, assignment: Assignment) -> list[TopicPartition]:
-        """What may be polled now; nothing, after a pause, while there is no room or no task."""
-        if not self._buffer.room.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._limits.poll_seconds):
-                    await self._buffer.room.wait()
-            return []
-        partitions = assignment.pollable()
-        if not partitions:
+    async def _poll(self, assignment: Assignment, *, one_by_one: bool) -> bool:
+        """Take what is there; while there is no room, of tasks that hold less than their share. Gives `one_by_one`."""
+        has_room = self._buffer.room.is_set()
+        share = math.inf if has_room else self._buffer.share(len(assignment.tasks) or 1)
+        partitions = assignment.pollable(holding_less_than=share)
+        if partitions and one_by_one:
+            return await self._poll_each(assignment, partitions)
+        seconds = self._limits.poll_seconds if has_room else 0.0
+        fetched = await self._getmany(*partitions, seconds=seconds) if partitions else {}
+        self._accept(assignment, fetched)
+        if partitions and has_room and not fetched:
+            await assignment.settle()
+        elif not fetched:
+            await self._pause(has_room=has_room)
+        return one_by_one
+
+    async def _pause(self, *, has_room: bool) -> None:
+        """Nothing may be polled, or nothing is there of what may be: wait a moment, no longer than for room."""
+        if has_room:
             await asyncio.sleep(self._limits.idle_seconds)
-        return partitions
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.idle_seconds):
+                await self._buffer.room.wait()
 
     async def _poll_each(self, assignment: Assignment, partitions: Sequence[TopicPartition]) -> bool:
         """Poll partitions one by one, so that one that cannot be read costs no other; whether there is such a one."""

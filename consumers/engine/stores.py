@@ -1,6 +1,7 @@
 """Where a worker keeps its tasks' stores: one numbered folder under STATE_DIR, its own by a lock.
 
 STATE_DIR/<n>/lock
+STATE_DIR/<n>/<group>/log
 STATE_DIR/<n>/<group>/<partition>/state
 STATE_DIR/<n>/<group>/<partition>/seen
 """
@@ -65,6 +66,24 @@ class Stores:
                 yield cls(folder, memory)
                 return
         raise StoreError(f"STATE_DIR {state_dir}: all {MOST_WORKERS} folders are in use")
+
+    def keep_only(self, group_id: str, log: str) -> None:
+        """Remove what the group's folder has of any other log than this one; no store of it may be open.
+
+        Another cluster's, or one whose topics were made anew since: its positions say nothing of this log, whatever
+        its end. Raises StoreError.
+        """
+        folder = self._folder / group_id
+        note = folder / "log"
+        try:
+            if note.exists() and note.read_text() == log:
+                return
+            if folder.exists():
+                shutil.rmtree(folder)
+            folder.mkdir()
+            note.write_text(log)
+        except OSError as exc:
+            raise StoreError(f"STATE_DIR {folder}: {exc.strerror}") from exc
 
     def open(self, group_id: str, partition: int) -> TaskStores:
         """Open a task's stores, empty ones if there are none. Raises StoreError."""

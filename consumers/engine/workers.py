@@ -25,8 +25,12 @@ class WorkerPool:
     be tried again later leaves its worker free meanwhile.
     """
 
-    def __init__(self, flow: Flow[Any], limits: Limits, report: Report, max_bytes: Callable[[str], int]) -> None:
+    def __init__(
+        self, flow: Flow[Any], limits: Limits, report: Report, max_bytes: Callable[[str], int], partitions: int
+    ) -> None:
+        """Each of the flow's topics has so many `partitions`; `max_bytes` says what a topic takes."""
         self._flow = flow
+        self._partitions = partitions
         self._limits = limits
         self._report = report
         self._max_bytes = max_bytes
@@ -102,7 +106,7 @@ class WorkerPool:
         started_at = time.perf_counter()
         outcome: Outcome | None
         try:
-            outcome = await attempt(self._flow, lane, context, self._limits)
+            outcome = await attempt(self._flow, lane, context, self._limits, self._partitions)
         except asyncio.CancelledError:
             outcome = None  # the task was dropped
         finally:

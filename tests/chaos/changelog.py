@@ -1,7 +1,8 @@
 """What the state changelog holds, read without the engine: its keys are parts, joined by a zero byte.
 
 A zero byte within a part is written as 0xff. `s`, name, learner, key: a value of a learner's state. `j`, version,
-learner, event id, step: the result of a step of an event that was not finished by then. No value: removed.
+learner, event id, step: the result of a step of an event that was not finished by then. `m`, id: what the log was begun
+as. No value: removed.
 """
 
 import json
@@ -42,6 +43,8 @@ def remains_of(records: Iterable[tuple[bytes, bytes | None]]) -> Remains:
                 continue
             case ["j", *where]:
                 journals.append(" ".join(where))
+            case ["m", _]:
+                pass
             case parts:
                 raise ValueError(f"a key of no known form in the state changelog: {parts}")
     return Remains(tallies, frozenset(marked), journals)

@@ -41,6 +41,9 @@ FAST = Limits(
     recovery_backoff_seconds=0.1,
 )
 
+_OF_THE_ENGINE = (b"p\x00", b"m\x00")
+"""How keys of the state's changelog begin that are no state and no step."""
+
 Handler = Callable[["LabEvent", Context], Awaitable[None]]
 
 
@@ -223,12 +226,12 @@ class Lab:
                 assert time.monotonic() < deadline, f"{len(records)} of {count} records in {topic}"
 
     async def changelog(self, keys: int = 0) -> dict[bytes, bytes | None]:
-        """What the state's changelog comes to, but for positions: when it is read whole, and has so many keys."""
+        """What the state's changelog comes to without what is the engine's: when read whole, and with so many keys."""
         newest: dict[bytes, bytes | None] = {}
         async with self.reader(f"{self.group}-state") as changelog:
             while (fetched := await changelog.getmany(timeout_ms=300)) or len(newest) < keys:
                 for record in (record for records in fetched.values() for record in records):
-                    if not record.key.startswith(b"p\x00"):
+                    if record.key[:2] not in _OF_THE_ENGINE:
                         newest[record.key] = record.value
         return newest
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from clients.kafka import Connection
 from consumers.engine.context import Context
 from consumers.engine.offsets import decode
 from consumers.engine.repartition import origin_of
+from producers.output import partition_for
 from schemas.errors import ContentServiceUnavailableError
 from tests.integration.lab import FAST, Lab, LabEvent, until
 from tests.kafka import KafkaUnderTest
@@ -267,3 +269,35 @@ async def test_an_input_whose_partition_count_changed_is_refused_at_start_with_t
     assert f"{lab.topic} has 3, {lab.group}-repartition has 2, {lab.group}-state has 2" in reason
     assert f"delete {', '.join(internal)} and run `pathstream topics create`" in reason
     assert not lab.handled
+
+
+async def test_a_learner_with_large_slow_events_keeps_no_other_partition_waiting(lab: Lab) -> None:
+    """Far more of them than fit into memory; the others' events go through meanwhile, and memory stays bounded."""
+    await lab.create(partitions=2)
+    hot = next(name for n in range(99) if partition_for(f"hot-{n}".encode(), 2) == 0 for name in [f"hot-{n}"])
+    others = [name for n in range(40) if partition_for((name := f"learner-{n}").encode(), 2) == 1]
+    release, most = asyncio.Event(), 0
+
+    async def slow_for_one(event: LabEvent, _context: Context) -> None:
+        nonlocal most
+        most = max(most, engine.buffered_bytes)
+        if event.user_id == hot:
+            await release.wait()
+
+    limits = dataclasses.replace(FAST, max_buffered_bytes=300_000, poll_max_records=20)
+    async with lab.connection.producer() as producer:
+        for n in range(400):
+            event = {"userId": hot, "n": n, "metadata": {"x": "y" * 2_000}}
+            await producer.send(lab.topic, json.dumps(event).encode(), key=hot.encode())
+        await producer.flush()
+        async with lab.engine(slow_for_one, limits) as engine:
+            await until(lambda: engine.buffered_bytes >= limits.max_buffered_bytes, "the memory to be full")
+            for n, learner in enumerate(others * 20, start=1_000):
+                event = {"userId": learner, "n": n, "metadata": {"x": "y" * 2_000}}
+                await producer.send(lab.topic, json.dumps(event).encode(), key=learner.encode())
+            await producer.flush()
+            await lab.read(lab.out, 20 * len(others))
+            assert lab.handled.total() == 20 * len(others) + 1, "more than the hot learner's first event was begun"
+            assert most < 2 * limits.max_buffered_bytes
+            release.set()
+            await lab.read(lab.out, 20 * len(others) + 400)

@@ -3,14 +3,16 @@
 import asyncio
 import dataclasses
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+import structlog
 from aiokafka import TopicPartition
 from aiokafka.admin import NewPartitions
 
 from clients.cluster import Cluster
 from clients.embedded_kafka import EmbeddedKafka
-from clients.kafka import Connection
+from clients.kafka import Connection, request_rejoin
 from consumers.engine.context import Context
 from producers.transaction import TransactionalProducer
 from tests.integration.lab import FAST, Lab, LabEvent, until
@@ -161,3 +163,45 @@ async def test_a_restore_that_fails_leaves_the_task_inactive_until_it_works(
         changelog._batches[0] = whole
         assert await counts_in(lab, 40) == {number: number // 2 + 1 for number in range(40)}
         await until(lambda: not engine.reasons(), "the worker to be ready")
+
+
+class BrokenPipe:
+    """A log's last processor; what reads the log has gone away at the first rebalance, for one line."""
+
+    def __init__(self) -> None:
+        self.is_broken = False
+
+    def __call__(self, _logger: object, _method: str, event: structlog.typing.EventDict) -> NoReturn:
+        if event["event"] == "tasks.revoked" and self.is_broken:
+            self.is_broken = False
+            raise BrokenPipeError
+        raise structlog.DropEvent
+
+
+async def test_a_rebalance_that_fails_in_the_middle_ends_the_session_and_not_the_worker(lab: Lab) -> None:
+    """aiokafka would go on as if nothing had been, with tasks that nobody has left and that are then driven twice."""
+    await lab.create(partitions=2)
+    await lab.send(20)
+    pipe, go = BrokenPipe(), asyncio.Event()
+    structlog.configure(processors=[pipe])
+
+    async def hold(event: LabEvent, _context: Context) -> None:
+        if event.n >= 20:
+            await go.wait()
+
+    try:
+        async with lab.engine(hold) as engine:
+            await lab.read(lab.out, 20)
+            await lab.send(20)
+            await until(lambda: lab.handled.total() == 30, "the second twenty to be in flight")
+            first, pipe.is_broken = engine._session, True
+            assert first is not None
+            request_rejoin(first._consumer)
+            await until(lambda: engine._session is not first, "another session")
+            go.set()
+            await lab.outputs_complete()
+            await until(lambda: not engine.reasons(), "the worker to be ready")
+            drivers = [task for task in asyncio.all_tasks() if "Driver._drive" in repr(task.get_coro())]
+            assert len(drivers) == 2, "a task is driven twice"
+    finally:
+        structlog.reset_defaults()

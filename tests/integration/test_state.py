@@ -51,7 +51,7 @@ async def count_events(event: LabEvent, context: Context) -> None:
     before = counts.get("all") or Count(events=0)
     counts.put("all", Count(events=before.events + 1))
     value = b"%d:%d" % (event.n, before.events + 1)
-    context.outputs.append(Output(context.record.topic.replace("-in", "-out"), b"count", value, []))
+    context.outputs.append(Output(context.origin.at.topic.replace("-in", "-out"), b"count", value, []))
 
 
 async def counts_in(lab: Lab, events: int) -> dict[int, int]:

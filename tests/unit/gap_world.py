@@ -117,7 +117,7 @@ class World:
         """One event, from its bytes to what it leaves behind; with `commit` a checkpoint follows."""
         (lane,) = self._task.accept(TopicPartition(topic, 0), [self._record(topic, value, user.encode())])
         context = Context(lane, lambda _topic: MAX_BYTES, self._flow.version)
-        outcome = await attempt(self._flow, lane, context, LIMITS)
+        outcome = await attempt(self._flow, lane, context, LIMITS, partitions=1)
         assert not isinstance(outcome, Retry), outcome.error
         self._task.finish(lane, outcome.outputs, context.writes)
         self._context = context

@@ -74,7 +74,7 @@ class World:
         )
         (lane,) = self._task.accept(TopicPartition(EXAM_SUBMITTED, 0), [record])
         context = Context(lane, lambda _topic: MAX_BYTES, self._flow.version)
-        outcome = await attempt(self._flow, lane, context, ONE_ATTEMPT)
+        outcome = await attempt(self._flow, lane, context, ONE_ATTEMPT, partitions=1)
         assert not isinstance(outcome, Retry), outcome.error
         self._task.finish(lane, outcome.outputs, context.writes)
         outputs, self._task.outputs = self._task.outputs, []

@@ -104,6 +104,9 @@ async def test_a_first_attempt_that_took_longer_than_retries_may_is_tried_again_
     record: ConsumerRecord[Any, Any] = ConsumerRecord("in", 0, 1, 0, 0, b"u1", b"{}", None, 2, 2, ())
     (lane,) = task.accept(TopicPartition("in", 0), [record])
 
-    outcomes = [await attempt(flow, lane, Context(lane, lambda _topic: 2**20, flow.version), limits) for _ in range(2)]
+    outcomes = [
+        await attempt(flow, lane, Context(lane, lambda _topic: 2**20, flow.version), limits, partitions=1)
+        for _ in range(2)
+    ]
 
     assert [type(outcome) for outcome in outcomes] == [Retry, DeadLetter], "the time runs from the first failure on"

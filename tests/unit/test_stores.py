@@ -22,3 +22,27 @@ def test_a_task_whose_state_cannot_be_written_at_the_end_can_be_opened_again(tmp
         again = stores.open("group", 3)
         assert (again.state.position, again.seen.get(b"b")) == (0, b"2")
         again.close()
+
+
+def test_a_folder_of_another_log_is_removed_and_one_of_the_same_log_is_kept(tmp_path: Path) -> None:
+    memory = Memory(cache_bytes=2**24, write_buffer_bytes=2**23)
+    for log, kept in (("first", False), ("first", True), ("second", False), ("second", True), ("first", False)):
+        with Stores.locked(tmp_path, memory) as stores:
+            stores.keep_only("group", log)
+            opened = stores.open("group", 0)
+            assert opened.state.get(b"log") == (log.encode() if kept else None)
+            opened.state.apply({b"log": log.encode()}, position=1)
+            opened.close()
+
+
+def test_a_folder_without_a_note_of_its_log_is_removed(tmp_path: Path) -> None:
+    """What an earlier version left, or a crash in the middle of removing it."""
+    memory = Memory(cache_bytes=2**24, write_buffer_bytes=2**23)
+    with Stores.locked(tmp_path, memory) as stores:
+        opened = stores.open("group", 0)
+        opened.state.apply({b"a": b"1"}, position=1)
+        opened.close()
+        stores.keep_only("group", "log")
+        again = stores.open("group", 0)
+        assert (again.state.position, again.state.get(b"a")) == (0, None)
+        again.close()
