@@ -12,8 +12,9 @@ from aiokafka.errors import KafkaError
 from consumers.engine.driver import Driver
 from consumers.engine.limits import Limits
 from consumers.engine.membership import Membership
-from consumers.engine.partition import Task, TaskState
 from consumers.engine.report import Report
+from consumers.engine.task import Task
+from consumers.engine.task_state import TaskState
 
 
 class CountsChangedError(KafkaError):  # type: ignore[misc] # aiokafka has no types

@@ -4,8 +4,8 @@ import time
 
 from clients.cluster import Cluster
 from consumers.engine.limits import Limits
-from consumers.engine.partition import Task
 from consumers.engine.report import Report
+from consumers.engine.task import Task
 from producers.output import build_batches
 from producers.transaction import TransactionalProducer
 
@@ -42,19 +42,19 @@ class Checkpointer:
         committed is in its next checkpoint.
         """
         self._number += 1
-        attempt = task.prepare(f"{self._producer.incarnation}.{self._number:x}")
-        if not attempt.offsets:
+        pending = task.prepare(f"{self._producer.incarnation}.{self._number:x}")
+        if not pending.offsets:
             task.dirty.clear()
             return False
-        longest = max(len(metadata) for _, metadata in attempt.offsets.values())
+        longest = max(len(metadata) for _, metadata in pending.offsets.values())
         if longest > self._limits.metadata_max_chars:
             self._report.held_back(task, longest)
             return False
         started_at = time.perf_counter()
-        records = [*attempt.outputs, *task.begin(attempt)]
+        records = [*pending.outputs, *task.begin(pending)]
         counts = {topic: await self._cluster.partition_count(topic) for topic in {r.topic for r in records}}
         batches = build_batches(records, partition_count=counts.__getitem__, max_bytes=self._cluster.max_message_bytes)
-        task.confirm(await self._producer.commit(batches, attempt.offsets, self._group_id))
+        task.confirm(await self._producer.commit(batches, pending.offsets, self._group_id))
         task.problem = None
-        self._report.checkpoint(task, len(attempt.outputs), time.perf_counter() - started_at)
+        self._report.checkpoint(task, len(pending.outputs), time.perf_counter() - started_at)
         return True

@@ -15,10 +15,11 @@ from consumers.engine.flow import Flow
 from consumers.engine.lane import Lane
 from consumers.engine.limits import Limits
 from consumers.engine.offsets import UnknownProgressError
-from consumers.engine.partition import Task, TaskState
 from consumers.engine.positions import Positions
 from consumers.engine.report import Report
 from consumers.engine.restorer import Restorer
+from consumers.engine.task import Task
+from consumers.engine.task_state import TaskState
 from producers.transaction import TransactionalProducer
 from schemas.errors import FencedError, RecordRefusedError, StoreDamagedError, StoreError, TransactionFailedError
 
@@ -100,7 +101,7 @@ class Driver:
         with suppress(TransactionFailedError, FencedError, StoreError, KafkaError, UnknownProgressError, TimeoutError):
             async with asyncio.timeout_at(end_by):
                 await self._wait_until_quiet()
-                if was_opening or task.attempt is not None:
+                if was_opening or task.pending is not None:
                     if not was_ours:
                         return
                     await self._checkpointer.fence()
@@ -169,7 +170,7 @@ class Driver:
             obey_cancellation()
             task.reset(found.positions, found.starts, tables)
         self.rewind()
-        if task.attempt is None:
+        if task.pending is None:
             task.problem = None
         task.move_to(TaskState.ACTIVE)
         self._report.opened(task, resumed=resumed)

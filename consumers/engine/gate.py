@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from consumers.engine.partition import Task
+from consumers.engine.task import Task
 
 Result = TypeVar("Result")
 

@@ -10,7 +10,7 @@ from consumers.engine.offsets import Progress
 from producers.output import Output
 
 if TYPE_CHECKING:
-    from consumers.engine.partition import Task
+    from consumers.engine.task import Task
 
 
 class Entry:

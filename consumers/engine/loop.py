@@ -16,11 +16,12 @@ from consumers.engine.flow import Flow
 from consumers.engine.global_table import GlobalTable
 from consumers.engine.limits import Limits
 from consumers.engine.mark import mark_of
-from consumers.engine.partition import Task, TaskState
 from consumers.engine.report import Report
 from consumers.engine.restorer import Restorer
 from consumers.engine.session import Session
 from consumers.engine.stores import Stores
+from consumers.engine.task import Task
+from consumers.engine.task_state import TaskState
 from consumers.observability import Metrics
 from schemas.errors import InstanceTakenError, StoreError
 

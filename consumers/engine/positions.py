@@ -17,9 +17,9 @@ from clients.cluster import Cluster
 from clients.kafka import Connection, committed_positions, stop_consumer
 from consumers.engine.limits import Limits
 from consumers.engine.offsets import Committed, Position, decode, unpack
-from consumers.engine.partition import Task, position_key
 from consumers.engine.report import Report
 from consumers.engine.table import Table
+from consumers.engine.task import Task, position_key
 
 _MARKER_OFFSETS = 1
 _POLL_MS = 200

@@ -10,7 +10,7 @@ from consumers.engine.context import Context
 from consumers.engine.failure import DeadLetter, Done, Outcome, Retry
 from consumers.engine.lane import Entry
 from consumers.engine.offsets import Committed
-from consumers.engine.partition import Task
+from consumers.engine.task import Task
 from consumers.observability import FlowMetrics
 from producers.dead_letter import error_code
 from schemas.errors import PathstreamError

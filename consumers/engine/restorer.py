@@ -10,12 +10,12 @@ from aiokafka import TopicPartition
 from clients.kafka import Connection, obey_cancellation
 from clients.rocks import RocksStore
 from consumers.engine.flow import Flow
-from consumers.engine.partition import Task
 from consumers.engine.report import Report
 from consumers.engine.restore import restore
 from consumers.engine.steps import find_journals
 from consumers.engine.stores import Stores, TaskStores
 from consumers.engine.table import Table
+from consumers.engine.task import Task
 from schemas.errors import StoreDamagedError, StoreError
 
 

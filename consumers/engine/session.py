@@ -18,10 +18,10 @@ from consumers.engine.driver import Driver, PassedOffsetError
 from consumers.engine.flow import Flow
 from consumers.engine.limits import Limits
 from consumers.engine.membership import Membership
-from consumers.engine.partition import Task
 from consumers.engine.positions import Positions
 from consumers.engine.report import Report
 from consumers.engine.restorer import Restorer
+from consumers.engine.task import Task
 from consumers.engine.workers import WorkerPool
 
 

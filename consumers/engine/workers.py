@@ -11,8 +11,8 @@ from consumers.engine.failure import DeadLetter, Done, Outcome, Retry, attempt
 from consumers.engine.flow import Flow
 from consumers.engine.lane import Lane
 from consumers.engine.limits import Limits
-from consumers.engine.partition import TaskState
 from consumers.engine.report import Report
+from consumers.engine.task_state import TaskState
 
 _EVENTS_BEFORE_YIELD = 64
 """Events one worker may handle without a pause, so that instant handlers do not keep polling and commits waiting."""

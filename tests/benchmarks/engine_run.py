@@ -158,7 +158,7 @@ async def engine(load: Load, job: Job = Job()) -> Figures:
 def unfinished(running: Engine) -> bool:
     """Whether anything that was polled is not committed yet."""
     return any(
-        task.waiting or task.outputs or task.attempt or any(table.dirty for table in task.tables)
+        task.waiting or task.outputs or task.pending or any(table.dirty for table in task.tables)
         for task in running._tasks
     )
 

@@ -16,7 +16,7 @@ from clients.embedded_kafka import EmbeddedKafka
 from clients.kafka import Connection, request_rejoin
 from consumers.engine.context import Context
 from consumers.engine.loop import Engine
-from consumers.engine.partition import TaskState
+from consumers.engine.task_state import TaskState
 from producers.output import Output, build_batches
 from producers.transaction import TransactionalProducer
 from tests.integration.lab import FAST, Lab, LabEvent, until

@@ -17,8 +17,9 @@ from consumers.engine.buffer import Buffer
 from consumers.engine.context import Context
 from consumers.engine.failure import Retry, attempt
 from consumers.engine.limits import Limits
-from consumers.engine.partition import Task, TaskState
 from consumers.engine.table import Changes, Table
+from consumers.engine.task import Task
+from consumers.engine.task_state import TaskState
 from consumers.flows import Parts, skills_gap
 from consumers.settings import Settings
 from consumers.skills_gap.shelf import Shelf

@@ -18,8 +18,9 @@ from consumers.engine.buffer import Buffer
 from consumers.engine.context import Context
 from consumers.engine.failure import Retry, attempt
 from consumers.engine.limits import Limits
-from consumers.engine.partition import Task, TaskState
 from consumers.engine.table import Table
+from consumers.engine.task import Task
+from consumers.engine.task_state import TaskState
 from consumers.exam.flow import ExamConsumer, ExamPolicy
 from consumers.topics import EVALUATION, EXAM_SUBMITTED
 from producers.dead_letter import ORIGINAL_PREFIX

@@ -14,7 +14,8 @@ from consumers.engine.context import Context
 from consumers.engine.failure import DeadLetter, Retry, attempt, retry_delay
 from consumers.engine.flow import Flow
 from consumers.engine.limits import Limits
-from consumers.engine.partition import Task, TaskState
+from consumers.engine.task import Task
+from consumers.engine.task_state import TaskState
 from schemas.errors import (
     ContentServiceDeniedError,
     ContentServiceUnavailableError,

@@ -9,8 +9,9 @@ from pydantic import BaseModel
 from consumers.engine.buffer import Buffer
 from consumers.engine.context import Context, Emission
 from consumers.engine.lane import Lane
-from consumers.engine.partition import Task, TaskState
 from consumers.engine.table import Table
+from consumers.engine.task import Task
+from consumers.engine.task_state import TaskState
 from schemas.envelope import Envelope, OutputModel
 from tests.unit.test_table import Shelf
 

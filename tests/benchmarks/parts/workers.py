@@ -15,7 +15,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from consumers.engine.partition import TaskState
+from consumers.engine.task_state import TaskState
 from tests.benchmarks.engine_run import FOLDERS, Job, Run, prepared_engine, unfinished
 from tests.benchmarks.load import PARTITIONS, Load, create_topics, in_turn, prepare_unseen, remove
 from tests.benchmarks.measure import quieten, run_quietly

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +13,7 @@ from consumers.engine.lane import Entry, Lane
 from consumers.engine.offsets import Committed, Position, Progress, pack
 from consumers.engine.state import key_of
 from consumers.engine.table import Changes, Table
+from consumers.engine.task_state import TaskState, may_follow
 from producers.output import Output
 from schemas.ids import Epoch
 
@@ -23,32 +23,8 @@ NO_CHANGES: Changes = MappingProxyType({})
 NO_ENDS: Mapping[TopicPartition, int] = MappingProxyType({})
 
 
-class TaskState(Enum):
-    """Where a task stands; `_NEXT` says what may follow."""
-
-    OPENING = auto()
-    """Fencing the last owner and reading what it committed; nothing is polled or handled."""
-    ACTIVE = auto()
-    """Polled, handled, checkpointed."""
-    LEAVING = auto()
-    """Revoked or shutting down: events in a handler may finish, no new one starts; one last checkpoint follows."""
-    SUSPENDED = auto()
-    """Not ours for now; if it comes back, what is in memory goes on."""
-    CLOSED = auto()
-    """Another worker's; everything in memory is dropped."""
-
-
-_NEXT = {
-    TaskState.OPENING: {TaskState.ACTIVE, TaskState.SUSPENDED, TaskState.CLOSED},
-    TaskState.ACTIVE: {TaskState.OPENING, TaskState.LEAVING, TaskState.SUSPENDED},
-    TaskState.LEAVING: {TaskState.SUSPENDED},
-    TaskState.SUSPENDED: {TaskState.OPENING, TaskState.CLOSED},
-    TaskState.CLOSED: set[TaskState](),
-}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Pending:
     """What one checkpoint tries to commit, kept until the outcome is known."""
 
     outputs: Sequence[Output]
@@ -70,7 +46,7 @@ class Task:
         self.data: Table | None = None
         self.seen: Table | None = None
         self.outputs: list[Output] = []
-        self.attempt: Attempt | None = None
+        self.pending: Pending | None = None
         self.committed: dict[TopicPartition, Committed] | None = None
         self.dirty = asyncio.Event()
         self.running = 0
@@ -78,11 +54,11 @@ class Task:
         self.ours = asyncio.Event()
         """Set while what is finished can be committed: only then may anything be begun that costs money."""
         self._buffer = buffer
-        self._buffered_bytes = self._output_bytes = self._in_flight_bytes = 0
+        self.buffered_bytes = self._output_bytes = self._in_flight_bytes = 0
 
     def move_to(self, state: TaskState) -> None:
-        """Change the state; raises RuntimeError for a change that the table does not know."""
-        if state not in _NEXT[self.state]:
+        """Change the state; raises RuntimeError for a change that may not be."""
+        if not may_follow(self.state, state):
             raise RuntimeError(f"task {self.partition} cannot go from {self.state.name} to {state.name}")
         self.state = state
         if state in (TaskState.ACTIVE, TaskState.LEAVING):
@@ -111,7 +87,7 @@ class Task:
                 else:
                     lane.entries.append(entry)
             slot += 1
-        self._buffered_bytes += total
+        self.buffered_bytes += total
         buffer.add(total)
         if restored:
             self.dirty.set()
@@ -146,17 +122,12 @@ class Task:
             size += sum(len(output.value or b"") + OUTPUT_OVERHEAD_BYTES for output in outputs)
         if size:
             self._output_bytes += size
-            self._buffered_bytes += size
+            self.buffered_bytes += size
             self._buffer.add(size)
         self.dirty.set()
 
-    @property
-    def buffered_bytes(self) -> int:
-        """Bytes accepted or produced by this task, and not finished with."""
-        return self._buffered_bytes
-
     def _release(self, size: int) -> None:
-        self._buffered_bytes -= size
+        self.buffered_bytes -= size
         self._buffer.release(size)
 
     def started(self) -> None:
@@ -170,27 +141,27 @@ class Task:
         if not self.running:
             self.quiet.set()
 
-    def prepare(self, marker: str) -> Attempt:
+    def prepare(self, marker: str) -> Pending:
         """What the next checkpoint is to commit: everything finished so far, and what a failed one had."""
-        outputs = self.outputs if self.attempt is None else [*self.attempt.outputs, *self.outputs]
+        outputs = self.outputs if self.pending is None else [*self.pending.outputs, *self.outputs]
         changed = {
             source: progress.encode(marker)
             for source, progress in self.sources.items()
-            if progress.changed or (self.attempt and source in self.attempt.offsets)
+            if progress.changed or (self.pending and source in self.pending.offsets)
         }
         if not changed and (outputs or any(table.dirty for table in self.tables)):
             # Finished steps of unfinished events: no position has moved, but every checkpoint has to leave its marker.
             source, progress = next(iter(self.sources.items()))
             changed = {source: progress.encode(marker)}
-        return Attempt(outputs=outputs, offsets=changed)
+        return Pending(outputs=outputs, offsets=changed)
 
-    def begin(self, attempt: Attempt) -> list[Output]:
-        """The attempt is on its way; from now on results belong to the next one. Gives its changelog records."""
-        self.attempt = attempt
+    def begin(self, pending: Pending) -> list[Output]:
+        """The checkpoint is on its way; from now on results belong to the next one. Gives its changelog records."""
+        self.pending = pending
         self.outputs = []
         self._in_flight_bytes += self._output_bytes
         self._output_bytes = 0
-        for source, committed in attempt.offsets.items():
+        for source, committed in pending.offsets.items():
             self.sources[source].changed = False
             if self.data is not None:
                 self.data.put(position_key(source), pack(committed))
@@ -199,9 +170,9 @@ class Task:
 
     def confirm(self, ends: Mapping[TopicPartition, int] = NO_ENDS) -> None:
         """The attempt is committed; `ends` are the offsets after what it wrote, where known. Raises StoreError."""
-        if self.attempt is not None:
-            self.committed = (self.committed or {}) | self.attempt.offsets
-        self.attempt = None
+        if self.pending is not None:
+            self.committed = (self.committed or {}) | self.pending.offsets
+        self.pending = None
         self._release(self._in_flight_bytes)
         self._in_flight_bytes = 0
         for table in self.tables:
@@ -214,11 +185,11 @@ class Task:
         """
         if self.committed is None:
             return False
-        if self.attempt is not None and found == self.committed | self.attempt.offsets:
+        if self.pending is not None and found == self.committed | self.pending.offsets:
             self.confirm()
             return True
         if found == self.committed:
-            if self.attempt is not None:
+            if self.pending is not None:
                 self.dirty.set()
             return True
         return False
@@ -257,11 +228,11 @@ class Task:
         for lane in self.lanes.values():
             if lane.worker is not None:
                 lane.worker.cancel()
-        self.lanes, self.parked, self.outputs, self.attempt, self.committed = {}, [], [], None, None
+        self.lanes, self.parked, self.outputs, self.pending, self.committed = {}, [], [], None, None
         for table in self.tables:
             table.drop()
-        self._buffer.release(self._buffered_bytes)
-        self._buffered_bytes = self._output_bytes = self._in_flight_bytes = 0
+        self._buffer.release(self.buffered_bytes)
+        self.buffered_bytes = self._output_bytes = self._in_flight_bytes = 0
         self.dirty.clear()
 
     @property
