@@ -76,10 +76,13 @@ class LearningGoalConsumer:
             "offer",
             partial(read_offer, self._content, context.identity[1]),
             into=Offer,
-            emits=[self._progress(context, 30, "offer_read")],
+            emits=lambda _: [self._progress(context, 30, "offer_read")],
         )
         planned = await context.step(
-            "plan", partial(self._plan, event, offer), into=PlannedPath, emits=[self._progress(context, 90, "planned")]
+            "plan",
+            partial(self._plan, event, offer),
+            into=PlannedPath,
+            emits=lambda _: [self._progress(context, 90, "planned")],
         )
         context.degraded = planned.degraded or not offer.is_whole
         self._emit_path(event, context, offer, planned)

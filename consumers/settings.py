@@ -9,6 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from consumers.engine.limits import Limits
 
+_LAST_COMMIT_SHARE = 5
+"""Of a short shutdown a fifth is kept for the last commit."""
+
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the message is one line that names it."""
@@ -108,6 +111,7 @@ class Settings(BaseSettings):
             max_retry_seconds=self.max_retry_seconds,
             commit_interval_seconds=self.commit_interval_ms / 1000,
             shutdown_seconds=self.shutdown_seconds,
+            last_commit_seconds=min(Limits().last_commit_seconds, self.shutdown_seconds / _LAST_COMMIT_SHARE),
         )
 
 

@@ -15,11 +15,11 @@ from aiokafka.structs import OffsetAndMetadata
 
 from clients.cluster import Cluster
 from clients.kafka import Connection, committed_positions
-from consumers.cli.output import console, errors, headers_of, printable
+from consumers.cli.output import console, errors, printable
 from consumers.cli.read_all import reader, to_the_end
 from consumers.cli.shell import CommandError
 from consumers.engine.offsets import Progress, decode
-from producers.dead_letter import EXCEPTION_PREFIX, ORIGINAL_PREFIX, OWN_PREFIX, SUFFIX
+from producers.dead_letter import EXCEPTION_PREFIX, OWN_PREFIX, SUFFIX
 from producers.output import Output, size_of
 
 _TRANSACTION_RECORDS = 500
@@ -200,12 +200,12 @@ class _Replay:
 
 
 def _as_it_was(record: ConsumerRecord) -> Output:
-    """The record to send: original bytes, key and headers, and where it first came from."""
+    """The record to send: original bytes, key and headers, to the topic whose dead letters these are.
+
+    Not to the one that a header names: an upstream may have written it.
+    """
     headers = [(name, value) for name, value in record.headers if not name.startswith(_DROPPED_PREFIXES)]
-    topic = headers_of(record).get(f"{ORIGINAL_PREFIX}topic")
-    if not isinstance(topic, str):
-        topic = record.topic.removesuffix(SUFFIX)
-    return Output(topic, record.key, record.value, headers)
+    return Output(record.topic.removesuffix(SUFFIX), record.key, record.value, headers)
 
 
 def _describe(output: Output) -> str:

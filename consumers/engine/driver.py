@@ -14,7 +14,7 @@ from consumers.engine.checkpoint import Checkpointer
 from consumers.engine.flow import Flow
 from consumers.engine.lane import Lane
 from consumers.engine.limits import Limits
-from consumers.engine.offsets import UnknownProgressError
+from consumers.engine.offsets import PassedOffsetError, UnknownProgressError
 from consumers.engine.positions import Positions
 from consumers.engine.report import Report
 from consumers.engine.restorer import Restorer
@@ -22,10 +22,6 @@ from consumers.engine.task import Task
 from consumers.engine.task_state import TaskState
 from producers.transaction import TransactionalProducer
 from schemas.errors import FencedError, RecordRefusedError, StoreDamagedError, StoreError, TransactionFailedError
-
-
-class PassedOffsetError(Exception):
-    """A partition gave records that it gave before: its log was cut or made anew."""
 
 
 class Driver:
@@ -205,20 +201,27 @@ class Driver:
                 raise task.broken
             if task.state is TaskState.ACTIVE and not await self._checkpointer.checkpoint(task):
                 await asyncio.sleep(interval)
-        await self._wait_until_quiet()
-        if task.broken is not None:
-            raise task.broken
-        await self._checkpointer.checkpoint(task)
+        while not await self._is_quiet(by=min(self._quiet_by, clock() + interval)) and clock() < self._quiet_by:
+            await self._commit_if_whole()  # steps are finished while their events go on
+        await self._commit_if_whole()
         task.move_to(TaskState.SUSPENDED)
 
+    async def _commit_if_whole(self) -> None:
+        if self.task.broken is not None:
+            raise self.task.broken
+        await self._checkpointer.checkpoint(self.task)
+
     async def _wait_until_quiet(self) -> None:
-        if not self.task.running:
-            return
-        try:
-            async with asyncio.timeout_at(self._quiet_by):
-                await self.task.quiet.wait()
-        except TimeoutError:
+        if not await self._is_quiet(by=self._quiet_by):
             self._report.unfinished(self.task)
+
+    async def _is_quiet(self, *, by: float) -> bool:
+        """Wait until no event of the task is in a handler, but not for longer than that; whether none is."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(by):
+                while self.task.running:
+                    await self.task.quiet.wait()
+        return not self.task.running
 
     async def _start_over(self, error: PassedOffsetError | StoreError | RecordRefusedError) -> None:
         """What is in memory cannot be used: the next opening starts from what is in Kafka."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import uuid
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -57,6 +58,9 @@ class Engine:
         self._limits = limits
         self._needs = needs
         self._group_instance_id = group_instance_id
+        # Partitions are assigned to members in the order of their names, which begin with the client's. With a name of
+        # its own, each of several members that were all expelled by an outage comes back to what it has in memory.
+        self._client_id = f"{connection.client_id}-{group_instance_id or uuid.uuid4().hex[:8]}"
         flow_metrics = metrics.flow(flow.name)
         flow_metrics.watch(
             in_flight=lambda: sum(task.running for task in self._tasks),
@@ -132,6 +136,7 @@ class Engine:
         session_ms = int(self._limits.session_timeout_seconds * 1000)
         return self._connection.consumer(
             group_id=self._flow.group_id,
+            client_id=self._client_id,
             group_instance_id=self._group_instance_id,
             session_timeout_ms=session_ms,
             heartbeat_interval_ms=session_ms // _HEARTBEATS_PER_SESSION,

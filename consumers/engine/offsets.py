@@ -21,6 +21,10 @@ Committed = tuple[int, str]
 """What is committed for a partition: the offset and the metadata."""
 
 
+class PassedOffsetError(Exception):
+    """A partition gave records that it gave before: its log was cut or made anew."""
+
+
 class UnknownProgressError(Exception):
     """The metadata was written by another version of this format; guessing would repeat finished events."""
 

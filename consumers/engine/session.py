@@ -14,10 +14,11 @@ from clients.kafka import Connection, ConsumerDiedError, check_consumer, stop_co
 from consumers.engine.assignment import Assignment
 from consumers.engine.buffer import Buffer
 from consumers.engine.counts import count_problem
-from consumers.engine.driver import Driver, PassedOffsetError
+from consumers.engine.driver import Driver
 from consumers.engine.flow import Flow
 from consumers.engine.limits import Limits
 from consumers.engine.membership import Membership
+from consumers.engine.offsets import PassedOffsetError
 from consumers.engine.positions import Positions
 from consumers.engine.report import Report
 from consumers.engine.restorer import Restorer

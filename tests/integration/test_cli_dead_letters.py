@@ -53,6 +53,18 @@ async def test_a_dead_letter_is_shown_with_its_headers_read(kafka: KafkaUnderTes
     assert (missing.code, missing.out) == (1, "")
 
 
+async def test_a_dead_letter_goes_to_its_own_input_whatever_an_upstream_wrote_into_its_headers(
+    kafka: KafkaUnderTest, connection: Connection, letters: str, create_topic: TopicFactory
+) -> None:
+    other = await create_topic(partitions=1)
+    forged = {"value": b"forged", "headers": [("kafka_dlt-original-topic", other.encode())], "partition": 0}
+    await send(connection, f"{letters}.dlq", forged)
+    result = await pathstream(kafka.bootstrap_servers, "dlq", "replay", letters)
+    assert result == (0, f"4 of {letters}.dlq sent back; 0 went back earlier\n", "")
+    assert len(await records_in(connection, letters, 4)) == 4
+    assert await records_in(connection, other, 0) == []
+
+
 async def test_replay_sends_the_original_bytes_back_once(
     kafka: KafkaUnderTest, connection: Connection, letters: str
 ) -> None:

@@ -1,0 +1,89 @@
+"""What a rebalance, or an outage that expels everybody, costs: as little as can be."""
+
+import asyncio
+import dataclasses
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from clients.embedded_kafka import EmbeddedKafka
+from clients.kafka import Connection
+from consumers.engine.context import Context
+from consumers.engine.loop import Engine
+from consumers.engine.task_state import TaskState
+from tests.integration.lab import FAST, Lab, LabEvent, until
+from tests.integration.test_state import Ledger, Paid
+from tests.integration.test_static_membership import member
+
+WORKERS = 4
+
+
+async def test_a_step_that_ends_while_its_task_is_leaving_is_not_paid_for_again(
+    connection: Connection, tmp_path: Path
+) -> None:
+    """Its event goes on for longer; the worker is killed before the task has left."""
+    lab = Lab(connection, state_dir=tmp_path)
+    await lab.create(partitions=1)
+    ledger, begin, never = Ledger(), asyncio.Event(), asyncio.Event()
+
+    async def one_step(event: LabEvent, context: Context) -> None:
+        async def paid() -> Paid:
+            await begin.wait()
+            return await ledger.call(event, "one")
+
+        await context.step("one", paid, into=Paid)
+        if lab.handled[event.n] == 1:
+            await never.wait()
+
+    slow_to_leave = dataclasses.replace(FAST, revoke_seconds=30.0)
+    async with lab.doomed_engine(one_step, slow_to_leave) as engine, member(lab) as newcomer:
+        await lab.send(1)
+        await until(lambda: lab.handled[0] == 1, "the event to be in its handler")
+        newcomer.subscribe([lab.topic, f"{lab.group}-repartition"])
+        await until(lambda: states(engine) == {TaskState.LEAVING}, "the task to be leaving")
+        begin.set()
+        await lab.changelog(keys=1)
+        assert states(engine) == {TaskState.LEAVING}
+    async with lab.engine(one_step):
+        await lab.outputs_complete()
+    assert ledger.calls[0, "one"] == 1
+
+
+def states(engine: Engine) -> set[TaskState]:
+    return {task.state for task in engine._tasks}
+
+
+async def test_workers_that_were_all_expelled_come_back_to_the_tasks_they_have_in_memory(
+    embedded_kafka: EmbeddedKafka, tmp_path: Path
+) -> None:
+    """As after a broker's outage that is longer than the session timeout."""
+    lab = Lab(Connection(bootstrap_servers=embedded_kafka.bootstrap_servers), state_dir=tmp_path)
+    await lab.create(partitions=WORKERS)
+    hold = asyncio.Event()
+
+    async def wait(_event: LabEvent, _context: Context) -> None:
+        await hold.wait()
+
+    async with AsyncExitStack() as stack:
+        engines = [await stack.enter_async_context(lab.engine(wait)) for _ in range(WORKERS)]
+        await until(
+            lambda: all(len(engine._tasks) == 1 and not engine.reasons() for engine in engines), "one task each"
+        )
+        await lab.send(40, keys=40)
+        await until(lambda: lab.handled.total() == 40, "all to be in flight")
+        before = [tasks_of(engine) for engine in engines]
+        for group in embedded_kafka._parts.groups._groups.values():
+            for name in list(group.members):
+                group.leave(name, now=asyncio.get_running_loop().time())
+        await until(lambda: any(engine.reasons() for engine in engines), "the workers to notice")
+        await until(lambda: not any(engine.reasons() for engine in engines), "all to be ready again")
+        assert [tasks_of(engine) for engine in engines] == before
+        hold.set()
+        await lab.outputs_complete()
+
+
+def tasks_of(engine: Engine) -> list[int]:
+    return [task.partition for task in engine._tasks]
+
+
+def has_one_task(engine: Engine) -> bool:
+    return len(engine._tasks) == 1 and not engine.reasons()
