@@ -30,7 +30,7 @@ from typing import Final, Literal, NamedTuple
 COMMIT_INTERVAL_SECONDS: Final = 0.1
 OLDEST_SECONDS: Final = 3.0
 """Longest time that a result may have waited for commits when its process is killed: more is the engine's doing."""
-LATEST_SECONDS: Final = 15.0
+LATEST_SECONDS: Final = 30.0
 """How long after a fault's span what it cost may still be asked for: other learners' events come first."""
 _FOREVER = math.inf
 
