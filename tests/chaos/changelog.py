@@ -39,12 +39,10 @@ def remains_of(records: Iterable[tuple[bytes, bytes | None]]) -> Remains:
                 tallies[learner] = tally["count"], tally["hash"]
             case ["s", name, learner, str(inner)] if name == MARK and inner == STATE_KEY:
                 marked.add(learner)
-            case ["p", _]:
+            case ["p" | "m", _]:
                 continue
             case ["j", *where]:
                 journals.append(" ".join(where))
-            case ["m", _]:
-                pass
             case parts:
                 raise ValueError(f"a key of no known form in the state changelog: {parts}")
     return Remains(tallies, frozenset(marked), journals)
