@@ -93,10 +93,10 @@ class Driver:
         done = task.committed is None or task.broken is not None or not unfinished
         if done or asyncio.get_running_loop().time() >= end_by:
             return
-        self._quiet_by = quiet_by
         with suppress(TransactionFailedError, FencedError, StoreError, KafkaError, UnknownProgressError, TimeoutError):
             async with asyncio.timeout_at(end_by):
-                await self._wait_until_quiet()
+                if not await self._is_quiet(by=quiet_by):
+                    self._report.unfinished(task)
                 if was_opening or task.pending is not None:
                     if not was_ours:
                         return
@@ -203,6 +203,8 @@ class Driver:
                 await asyncio.sleep(interval)
         while not await self._is_quiet(by=min(self._quiet_by, clock() + interval)) and clock() < self._quiet_by:
             await self._commit_if_whole()  # steps are finished while their events go on
+        if task.running:
+            self._report.unfinished(task)
         await self._commit_if_whole()
         task.move_to(TaskState.SUSPENDED)
 
@@ -210,10 +212,6 @@ class Driver:
         if self.task.broken is not None:
             raise self.task.broken
         await self._checkpointer.checkpoint(self.task)
-
-    async def _wait_until_quiet(self) -> None:
-        if not await self._is_quiet(by=self._quiet_by):
-            self._report.unfinished(self.task)
 
     async def _is_quiet(self, *, by: float) -> bool:
         """Wait until no event of the task is in a handler, but not for longer than that; whether none is."""
