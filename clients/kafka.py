@@ -64,7 +64,7 @@ class Connection:
             "max_poll_interval_ms": NEVER_MS,  # heartbeats say whether we live
             "partition_assignment_strategy": (RangePartitionAssignor,),
         }
-        return AIOKafkaConsumer(*topics, group_id=group_id, **(self._common() | defaults | options))
+        return AIOKafkaConsumer(*topics, group_id=group_id, **self._common(), **(defaults | options))
 
     def admin(self) -> AIOKafkaAdminClient:
         """An admin client."""

@@ -10,6 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
+from clients.assignor import steady_assignor
 from clients.cluster import Cluster
 from clients.kafka import Connection
 from consumers.engine.counts import count_problem, shared_topics
@@ -58,9 +59,7 @@ class Engine:
         self._limits = limits
         self._needs = needs
         self._group_instance_id = group_instance_id
-        # Partitions are assigned to members in the order of their names, which begin with the client's. With a name of
-        # its own, each of several members that were all expelled by an outage comes back to what it has in memory.
-        self._client_id = f"{connection.client_id}-{group_instance_id or uuid.uuid4().hex[:8]}"
+        self._assignor = steady_assignor(group_instance_id or uuid.uuid4().hex)
         flow_metrics = metrics.flow(flow.name)
         flow_metrics.watch(
             in_flight=lambda: sum(task.running for task in self._tasks),
@@ -136,7 +135,7 @@ class Engine:
         session_ms = int(self._limits.session_timeout_seconds * 1000)
         return self._connection.consumer(
             group_id=self._flow.group_id,
-            client_id=self._client_id,
+            partition_assignment_strategy=(self._assignor,),
             group_instance_id=self._group_instance_id,
             session_timeout_ms=session_ms,
             heartbeat_interval_ms=session_ms // _HEARTBEATS_PER_SESSION,
