@@ -1,6 +1,8 @@
 """What the engine says of itself: one log line per event, one per change of a task; never a payload."""
 
 import logging
+import math
+import time
 from typing import Any, assert_never
 
 import structlog
@@ -15,6 +17,8 @@ from consumers.observability import FlowMetrics
 from producers.dead_letter import error_code
 from schemas.errors import PathstreamError
 
+_TOLD_EVERY_SECONDS = 1.0
+
 
 class Report:
     """The log lines and metrics of one flow's engine."""
@@ -25,6 +29,7 @@ class Report:
         self._each_event = self._log.is_enabled_for(logging.INFO)
         self._problems: dict[int, str] = {}
         self._waits_for: str | None = None
+        self._told_at: dict[int, float] = {}
 
     def attempt(self, entry: Entry, context: Context, outcome: Outcome, seconds: float) -> None:
         """One attempt at an event came to an end."""
@@ -131,6 +136,13 @@ class Report:
     def unreadable(self, partition: TopicPartition, error: Exception) -> None:
         """A partition's records cannot be read; said once until it is something else."""
         self.waits(f"{partition.topic}-{partition.partition} cannot be read: {_describe(error)}")
+
+    def restoring(self, task: Task, topic: str, share: float) -> None:
+        """A task's store is being brought up to date, `share` (0..1) is done; said once a second."""
+        now = time.monotonic()
+        if now - self._told_at.get(task.partition, -math.inf) >= _TOLD_EVERY_SECONDS:
+            self._told_at[task.partition] = now
+            self._log.info("task.restoring", task=task.partition, topic=topic, percent=round(100 * share))
 
     def restored(self, task: Task, topic: str, records: int, seconds: float) -> None:
         """A task's store is up to date with its changelog."""

@@ -82,11 +82,11 @@ class Restorer:
 
     async def _bring_up(self, task: Task, topic: str, store: RocksStore) -> None:
         started_at = time.perf_counter()
-        told = partial(_tell, task, topic)
+        told = partial(self._tell, task, topic)
         records = await restore(self._connection, TopicPartition(topic, task.partition), store, told)
         obey_cancellation()
         self._report.restored(task, topic, records, time.perf_counter() - started_at)
 
-
-def _tell(task: Task, topic: str, share: float) -> None:
-    task.problem = f"restoring {topic}: {share:.0%}"
+    def _tell(self, task: Task, topic: str, share: float) -> None:
+        task.problem = f"restoring {topic}: {share:.0%}"
+        self._report.restoring(task, topic, share)

@@ -1,4 +1,4 @@
-"""Restores that are interrupted: a store never counts as younger than what it holds."""
+"""Restores: how far they are is told, and a store never counts as younger than what it holds."""
 
 import time
 from collections.abc import Callable
@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 from aiokafka import TopicPartition
+from structlog.testing import capture_logs
 
 from clients.kafka import Connection
 from clients.rocks import Memory, RocksStore
 from consumers.engine.names import SEEN_SUFFIX, STATE_SUFFIX
 from consumers.engine.restore import READ_WITHIN_SECONDS, restore
 from consumers.topics import TOPICS
-from tests.integration.lab import Lab
+from tests.integration.lab import Lab, until
 
 HOUR = 3600
 VALUES = 300
@@ -99,6 +100,25 @@ async def test_data_whose_position_nobody_knew_grows_old_too(
     later(22)
     with pytest.raises(ValueError, match="too old"):
         await restore(connection, changelog, store, lambda _share: None)
+
+
+async def test_how_far_a_restore_is_stands_on_readyz_and_in_the_log(connection: Connection, tmp_path: Path) -> None:
+    lab = Lab(connection, state_dir=tmp_path)
+    await lab.create(partitions=1)
+    async with connection.producer() as producer:
+        for number in range(VALUES):
+            await producer.send(f"{lab.group}-state", bytes(VALUE_BYTES), key=b"s\x00%d" % number, partition=0)
+    with capture_logs() as lines:
+        async with lab.engine() as engine:
+            await until(lambda: any(f"restoring {lab.group}-state" in said for said in engine.reasons()), "the reason")
+            await until(lambda: not engine.reasons(), "the task to be active")
+    told = [line for line in lines if line["event"] in ("task.restoring", "task.restored")]
+    assert [(line["event"], line["topic"]) for line in told[:2]] == [
+        ("task.restoring", f"{lab.group}-state"),
+        ("task.restored", f"{lab.group}-state"),
+    ]
+    assert 0 < told[0]["percent"] <= 100
+    assert told[1]["records"] == VALUES
 
 
 def test_the_service_makes_its_changelogs_so_that_they_keep_deletions_long_enough() -> None:
