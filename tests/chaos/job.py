@@ -18,6 +18,8 @@ LONG_STEPS: Final = ("read", "grade-1", "grade-2", "plan")
 """The two in the middle run side by side."""
 TELLING_STEPS: Final = ("read", "plan")
 """The steps that emit a progress record when they are finished."""
+EVERY_STEP: Final = "*"
+"""Instead of a step's name, for an event all of whose calls are slow."""
 
 TALLY: Final = "tally"
 """The state that counts a learner's events and chains their numbers."""

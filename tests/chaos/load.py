@@ -9,14 +9,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tests.chaos.job import LONG_STEPS, PARTITIONS
+from tests.chaos.job import EVERY_STEP, PARTITIONS
 
 _BUSY_SHARE = 0.03
 _LONG_SHARE = 0.2
 _ANONYMOUS_SHARE = 0.4
 """An event id that is remembered hides an engine that goes back to what was done: it has to be missing often."""
 _RESENT_SHARE = 0.05
-_SLOW_SHARE = 0.02
+_SLOW_SHARE = 0.015
 _EVENTS_PER_LEARNER = 50
 
 
@@ -45,15 +45,16 @@ class PlannedEvent(NamedTuple):
     long: bool
     anonymous: bool
     """Without an event id."""
-    slow: str | None = None
-    """The step whose call takes long, so that it runs across rebalances."""
+    slow: bool = False
+    """All its calls take long: each ends in the time that a rebalance leaves it, all of them together do not."""
     resent: bool = False
     """Sent before under the same id: it has to change nothing."""
 
     @property
     def value(self) -> bytes:
         """The record's value."""
-        content = {"userId": self.name.learner, "n": self.name.n, "long": self.long, "slow": self.slow}
+        slow = EVERY_STEP if self.slow else None
+        content = {"userId": self.name.learner, "n": self.name.n, "long": self.long, "slow": slow}
         return json.dumps(content if self.anonymous else {"eventId": str(self.name), **content}).encode()
 
 
@@ -64,11 +65,11 @@ def plan_events(seed: int, count: int) -> Iterator[PlannedEvent]:
     sent: defaultdict[int, list[PlannedEvent]] = defaultdict(list)
     for _ in range(count):
         number = 0 if chance.random() < _BUSY_SHARE else chance.randrange(learners)
-        slow = chance.choice(LONG_STEPS) if chance.random() < _SLOW_SHARE else None
+        slow = chance.random() < _SLOW_SHARE
         event = PlannedEvent(
             name=EventName(f"learner-{number}", len(sent[number]) + 1),
             way=_way(number, chance),
-            long=slow is not None or chance.random() < _LONG_SHARE,
+            long=slow or chance.random() < _LONG_SHARE,
             anonymous=chance.random() < _ANONYMOUS_SHARE,
             slow=slow,
         )

@@ -33,7 +33,7 @@ class Timing:
     overlap: float
     """How long after the fault before it one that overlaps strikes at the latest."""
     slow_call: tuple[float, float]
-    """The shortest and the longest slow call: below what a rebalance leaves to the calls in flight."""
+    """The shortest and the longest slow call: below what a rebalance leaves to the calls in flight; three are above."""
     broker_frozen: float = 10.0
 
 
@@ -77,7 +77,7 @@ QUICK = Timing(
     estimates={kind: seconds / 2 for kind, seconds in _ESTIMATES.items()},
     calm=(0.5, 1.5),
     overlap=2.0,
-    slow_call=(0.5, 1.0),
+    slow_call=(0.7, 1.0),
 )
 """Quick to notice that somebody is gone: for the short form."""
 

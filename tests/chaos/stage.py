@@ -77,7 +77,7 @@ def stage(folder: Path, timing: Timing, paid: PaidService, log_level: str = "WAR
             "CHAOS_LEDGER": paid.call_url,
             "CHAOS_LIMITS": json.dumps(dict(timing.limits)),
             "COMMIT_INTERVAL_MS": str(int(COMMIT_INTERVAL_SECONDS * 1000)),
-            "MAX_IN_FLIGHT": "12",
+            "MAX_IN_FLIGHT": "16",
             "LOG_LEVEL": log_level,
             "STATE_WRITE_BUFFER_BYTES": str(2**20),
         }

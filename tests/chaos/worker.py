@@ -41,7 +41,7 @@ class ChaosEvent(Envelope):
     n: int
     long: bool = False
     slow: str | None = None
-    """The step whose call takes long."""
+    """The step whose call takes long, or EVERY_STEP."""
     row: int = 0
     """Instead of the usual steps, so many one after the other."""
 
@@ -139,7 +139,7 @@ class Job:
         return await context.step(step, partial(self._call, event, step), into=Receipt, emits=told)
 
     async def _call(self, event: ChaosEvent, step: str) -> Receipt:
-        name, slow = f"{event.user_id}:{event.n}", step == event.slow
+        name, slow = f"{event.user_id}:{event.n}", event.slow in (step, job.EVERY_STEP)
         asked = {"event": name, "step": step, "worker": self._worker, "slow": slow}
         async with self._paid.post(self._ledger, json=asked) as answer:
             return Receipt.model_validate_json(await answer.read())
