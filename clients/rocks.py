@@ -28,6 +28,7 @@ _COLUMN_FAMILY = "default"
 """Named, or else rocksdict opens a store that is there with options it reads from disk: a cache of its own."""
 _WRITE_BUFFER_BYTES = 8 * 2**20
 _BACKGROUND_JOBS = 2
+_LOG_BYTES = 128 * 2**10
 _DAMAGED = "Corruption:"
 """How RocksDB begins to say that files are missing, cut, or not what their checksums say."""
 _LOOKED_AT_PER_CHANGE = 2
@@ -164,4 +165,7 @@ def _options(memory: Memory) -> Options:
     options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
     options.set_max_background_jobs(_BACKGROUND_JOBS)
     options.set_compression_type(DBCompressionType.lz4())
+    # Every opening begins a log file: on a full disk, where it is tried again and again, a thousand of them stay.
+    options.set_keep_log_file_num(1)
+    options.set_max_log_file_size(_LOG_BYTES)
     return options

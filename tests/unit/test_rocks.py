@@ -85,6 +85,17 @@ def read_all(folder: Path, memory: Memory) -> None:
         store.get(_key(number))
 
 
+def test_a_store_that_is_opened_again_and_again_takes_no_more_room(tmp_path: Path, memory: Memory) -> None:
+    """As on a full disk, where every opening fails sooner or later: what it leaves behind would keep the disk full."""
+    sizes = []
+    for number in range(12):
+        store = RocksStore(tmp_path, memory)
+        store.apply({b"key": b"value"}, number)
+        store.close()
+        sizes.append(sum(file.stat().st_size for file in tmp_path.iterdir()))
+    assert max(sizes[4:]) < 1.5 * sizes[1]
+
+
 ROUNDS = 8
 
 
