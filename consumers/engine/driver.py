@@ -225,7 +225,7 @@ class Driver:
         """What is in memory cannot be used: the next opening starts from what is in Kafka."""
         self.task.broken, self.task.committed = None, None
         if isinstance(error, StoreDamagedError) and self._restorer is not None:
-            self._restorer.wipe(self.task, str(error))
+            await self._restorer.wipe(self.task, str(error))
         elif isinstance(error, StoreError) and self._restorer is not None:
             self._restorer.close(self.task)
         if isinstance(error, RecordRefusedError):

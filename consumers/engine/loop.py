@@ -129,7 +129,7 @@ class Engine:
             raise errors.exceptions[0] from None
         finally:
             if self._restorer is not None:
-                self._restorer.close_all()
+                await self._restorer.close_all()
 
     def _consumer(self) -> AIOKafkaConsumer:
         session_ms = int(self._limits.session_timeout_seconds * 1000)

@@ -1,5 +1,6 @@
 """The tasks' stores of one flow: opened and brought up to date when a task comes, closed when it goes."""
 
+import asyncio
 import time
 from contextlib import suppress
 from functools import partial
@@ -28,6 +29,7 @@ class Restorer:
         self._connection = connection
         self._report = report
         self._open: dict[int, TaskStores] = {}
+        self._closing: dict[int, asyncio.Future[None]] = {}
 
     async def restore(self, task: Task) -> tuple[Table, Table]:
         """The task's state and seen ids, up to the end of their changelogs. The last owner has to be fenced before.
@@ -39,7 +41,7 @@ class Restorer:
         try:
             opened = await self._up_to_date(task)
         except (ValueError, StoreDamagedError) as exc:
-            self.wipe(task, str(exc))
+            await self.wipe(task, str(exc))
             opened = await self._up_to_date(task)
         data = Table(TopicPartition(self._flow.state_topic, task.partition), opened.state)
         find_journals(data, self._flow.version)
@@ -50,32 +52,43 @@ class Restorer:
         self.close(task)
         self._stores.left(self._flow.group_id, task.partition)
 
-    def wipe(self, task: Task, reason: str) -> None:
+    async def wipe(self, task: Task, reason: str) -> None:
         """The task's stores are of no use: the next restore builds them anew."""
         self._report.store_wiped(task, self._flow.group_id, reason)
         self.close(task)
+        await self._closed(task.partition)
         self._stores.wipe(self._flow.group_id, task.partition)
 
     def close(self, task: Task) -> None:
-        """Close the task's stores, whatever state they are in."""
-        if (opened := self._open.pop(task.partition, None)) is not None:
-            with suppress(StoreError):
-                opened.close()
+        """Begin to close the task's stores, whatever state they are in."""
+        self._close(task.partition)
 
-    def close_all(self) -> None:
+    async def close_all(self) -> None:
         """Close all stores: the worker ends, in good order or not."""
-        for opened in self._open.values():
-            with suppress(StoreError):
-                opened.close()
-        self._open.clear()
+        for partition in list(self._open):
+            self._close(partition)
+        for partition in list(self._closing):
+            await self._closed(partition)
 
-    def _opened(self, task: Task) -> TaskStores:
+    def _close(self, partition: int) -> None:
+        """In a thread: a store on a full disk takes seconds to give up, and heartbeats have to go on."""
+        if (opened := self._open.pop(partition, None)) is not None:
+            self._closing[partition] = asyncio.get_running_loop().run_in_executor(None, _close_quietly, opened)
+
+    async def _closed(self, partition: int) -> None:
+        while (closing := self._closing.get(partition)) is not None:
+            await asyncio.shield(closing)
+            if self._closing.get(partition) is closing:
+                del self._closing[partition]
+
+    async def _opened(self, task: Task) -> TaskStores:
+        await self._closed(task.partition)
         if task.partition not in self._open:
             self._open[task.partition] = self._stores.open(self._flow.group_id, task.partition)
         return self._open[task.partition]
 
     async def _up_to_date(self, task: Task) -> TaskStores:
-        opened = self._opened(task)
+        opened = await self._opened(task)
         await self._bring_up(task, self._flow.state_topic, opened.state)
         await self._bring_up(task, self._flow.seen_topic, opened.seen)
         return opened
@@ -90,3 +103,8 @@ class Restorer:
     def _tell(self, task: Task, topic: str, share: float) -> None:
         task.problem = f"restoring {topic}: {share:.0%}"
         self._report.restoring(task, topic, share)
+
+
+def _close_quietly(stores: TaskStores) -> None:
+    with suppress(StoreError):
+        stores.close()
