@@ -104,7 +104,9 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         with self._noting_failure():
             await self._membership.about_to_rejoin()
             self._report.revoked(len({source.partition for source in revoked}))
-            quiet_by, end_by = self._deadlines(self._limits.revoke_seconds)
+            # Nobody waits for one who was expelled: the longer it takes, the more of its tasks others have begun.
+            seconds = 0.0 if self._membership.was_expelled else self._limits.revoke_seconds
+            quiet_by, end_by = self._deadlines(max(seconds, self._limits.last_commit_seconds))
             async with asyncio.TaskGroup() as leaving:
                 for driver in self._drivers.values():
                     leaving.create_task(driver.leave(quiet_by=quiet_by, end_by=end_by))
@@ -115,15 +117,18 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
             return
         with self._noting_failure():
             self.joined = True
+            pause = self._limits.reunion_seconds if self._membership.was_expelled else 0.0
             self._membership.joined()
             ours = self._tasks_of(assigned)
             self._report.assigned(sorted(ours), split=self.split)
             for partition in self._drivers.keys() - ours:
                 self._drivers.pop(partition).close()
             for partition in ours:
-                if partition not in self._drivers:
+                if (driver := self._drivers.get(partition)) is not None:
+                    driver.start(self._group)
+                else:
                     self._drivers[partition] = self._new_driver(partition)
-                self._drivers[partition].start(self._group)
+                    self._drivers[partition].start(self._group, pause=pause)
 
     def _tasks_of(self, assigned: Iterable[TopicPartition]) -> set[int]:
         """The tasks that the partitions make; none while counts differ. Raises CountsChangedError.

@@ -56,11 +56,11 @@ class Driver:
         self._running: asyncio.Task[None] | None = None
         self._quiet_by = 0.0
 
-    def start(self, group: asyncio.TaskGroup) -> None:
-        """The group gave us the task, or gave it back."""
+    def start(self, group: asyncio.TaskGroup, *, pause: float = 0.0) -> None:
+        """The group gave us the task, or gave it back; it is opened after a pause, in seconds."""
         if self.task.state is not TaskState.OPENING:
             self.task.move_to(TaskState.OPENING)
-        self._running = group.create_task(self._drive(self._running))
+        self._running = group.create_task(self._drive(self._running, pause))
 
     async def leave(self, *, quiet_by: float, end_by: float) -> None:
         """Let events that are in a handler finish, commit, suspend. Deadlines are times of the event loop's clock."""
@@ -127,13 +127,14 @@ class Driver:
             self._running.cancel()
             await asyncio.wait([self._running], timeout=self._limits.last_commit_seconds)
 
-    async def _drive(self, before: asyncio.Task[None] | None) -> None:
+    async def _drive(self, before: asyncio.Task[None] | None, pause: float) -> None:
         """Open the task and checkpoint it while it is ours; after a failure, open it again.
 
         `before` is what drove the task under the last assignment: it may have been cancelled and still be at it.
         """
         if before is not None:
             await asyncio.wait([before])
+        await asyncio.sleep(pause)
         task = self.task
         while task.state is TaskState.OPENING:
             try:

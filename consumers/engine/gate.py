@@ -9,10 +9,11 @@ Result = TypeVar("Result")
 
 
 class Gate:
-    """The steps of one attempt at one event begin only while their results can be committed.
+    """The steps of one attempt at one event begin only while their task is going to stay ours.
 
-    A task that is suspended may come back, so its handlers go on; but what they began now would be paid for again if it
-    does not. A handler all of whose steps wait here does not count as running: nobody waits for it to finish.
+    A task that leaves, or is suspended, may come back, so its handlers go on; but what they began now might end too
+    late for the last commit, and would be paid for again. A handler all of whose steps wait here does not count as
+    running: nobody waits for it to finish.
     """
 
     def __init__(self, task: Task) -> None:

@@ -42,6 +42,8 @@ class Limits:
     """Without a heartbeat for this long the group takes the worker for dead."""
     rebalance_timeout_seconds: float = 60.0
     """How long the group waits for a worker to rejoin."""
+    reunion_seconds: float = 4.0
+    """How long a worker that was expelled leaves others' tasks alone: after an outage all come back, one by one."""
     recovery_backoff_seconds: float = 0.5
     """Pause before a task that failed to open, or to commit, is opened again."""
     poll_seconds: float = 0.2

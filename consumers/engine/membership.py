@@ -19,10 +19,13 @@ class Membership:
         self._consumer = consumer
         self._member_id = ""
         self._is_taken = False
+        self.was_expelled = False
+        """Whether the group had taken us for dead before it lets us in again; perhaps the others, too."""
 
     def joined(self) -> None:
         """The group has let us in."""
         self._member_id = member_id(self._consumer)
+        self.was_expelled = False
 
     async def about_to_rejoin(self) -> None:
         """To be called from aiokafka's rebalance callback: a rejoin under a new name is the moment to look.
@@ -33,6 +36,7 @@ class Membership:
             self._is_taken = await is_replaced(self._consumer, self._member_id)
             if self._is_taken:
                 raise asyncio.CancelledError
+            self.was_expelled = True
 
     async def look(self) -> None:
         """After an error of Kafka's: aiokafka does not tell that a place was taken while it was joining.

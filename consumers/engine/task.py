@@ -52,7 +52,7 @@ class Task:
         self.running = 0
         self.quiet = asyncio.Event()
         self.ours = asyncio.Event()
-        """Set while what is finished can be committed: only then may anything be begun that costs money."""
+        """Set while the task is going to stay ours: only then may anything be begun that costs money."""
         self._buffer = buffer
         self.buffered_bytes = self._output_bytes = self._in_flight_bytes = 0
 
@@ -61,7 +61,7 @@ class Task:
         if not may_follow(self.state, state):
             raise RuntimeError(f"task {self.partition} cannot go from {self.state.name} to {state.name}")
         self.state = state
-        if state in (TaskState.ACTIVE, TaskState.LEAVING):
+        if state is TaskState.ACTIVE:
             self.ours.set()
         else:
             self.ours.clear()

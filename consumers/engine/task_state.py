@@ -11,7 +11,7 @@ class TaskState(Enum):
     ACTIVE = auto()
     """Polled, handled, checkpointed."""
     LEAVING = auto()
-    """Revoked or shutting down: events in a handler may finish, no new one starts; one last checkpoint follows."""
+    """Revoked or shutting down: what is in flight may end, no event and no step begins; one last checkpoint follows."""
     SUSPENDED = auto()
     """Not ours for now; if it comes back, what is in memory goes on."""
     CLOSED = auto()

@@ -39,6 +39,7 @@ FAST = Limits(
     shutdown_seconds=5.0,
     transaction_timeout_seconds=5.0,
     recovery_backoff_seconds=0.1,
+    reunion_seconds=2.0,
 )
 
 _OF_THE_ENGINE = (b"p\x00", b"m\x00")

@@ -79,6 +79,7 @@ async def test_workers_that_were_all_expelled_come_back_to_the_tasks_they_have_i
         assert [tasks_of(engine) for engine in engines] == before
         hold.set()
         await lab.outputs_complete()
+    assert set(lab.handled.values()) == {1}
 
 
 def tasks_of(engine: Engine) -> list[int]:
