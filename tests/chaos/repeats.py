@@ -31,7 +31,7 @@ COMMIT_INTERVAL_SECONDS: Final = 0.1
 OLDEST_SECONDS: Final = 3.0
 """Longest time that a result may have waited for commits when its process is killed: more is the engine's doing."""
 LATEST_SECONDS: Final = 30.0
-"""How long after a fault's span what it cost may still be asked for: other learners' events come first."""
+"""Within how much time without faults after its span what a fault cost is asked for: other learners come first."""
 _FOREVER = math.inf
 
 Why = Literal[
@@ -135,9 +135,20 @@ class _Judge:
         """The repeat with the last fault that explains it, if any does."""
         kept = earlier.id in self._kept.ids
         for span in reversed(self._spans):
-            if span.begin <= later.begun <= span.end + LATEST_SECONDS and (why := self._why(span, earlier, later)):
+            if self._is_soon(span, later) and (why := self._why(span, earlier, later)):
                 return Repeat(earlier, later, span, why, kept)
         return Repeat(earlier, later, kept=kept)
+
+    def _is_soon(self, span: Span, later: Call) -> bool:
+        """Whether the repeat came after the fault and not too late, the time of other faults not counted."""
+        now = span.end
+        calm = 0.0
+        for other in sorted(self._spans, key=lambda other: other.begin):
+            if other.end > now:
+                calm += max(0.0, min(other.begin, later.begun) - now)
+                now = other.end
+        calm += max(0.0, later.begun - now)
+        return span.begin <= later.begun and calm <= LATEST_SECONDS
 
     def _why(self, span: Span, earlier: Call, later: Call) -> Why | None:
         meanwhile = span.begin <= earlier.begun <= span.known_by

@@ -110,6 +110,13 @@ def test_a_repeat_before_the_fault_or_long_after_it_is_not_explained() -> None:
     assert why(("w0.1", 99.98, 100.03), ("w1.1", late + 0.1, late + 0.2), KILL) is None
 
 
+def test_the_time_of_other_faults_does_not_count_as_time_to_repeat_in() -> None:
+    late = 110.0 + LATEST_SECONDS + 15.0
+    others = [dataclasses.replace(GRACEFUL, begin=begin, end=begin + 10.0) for begin in (115.0, 120.0)]
+    assert why(("w0.1", 99.98, 100.03), ("w1.1", late - 0.1, late), KILL, *others) == "in flight"
+    assert why(("w0.1", 99.98, 100.03), ("w1.1", late + 0.1, late + 0.2), KILL, *others) is None
+
+
 @given(calls)
 def test_without_faults_every_call_but_the_first_of_its_step_is_unexplained(made: list[Call]) -> None:
     repeats = list(find_repeats(made, [], NOTHING))
