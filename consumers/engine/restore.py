@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from clients.kafka import Connection
+from clients.kafka import Connection, stop_consumer
 from clients.rocks import RocksStore
 from consumers.engine.names import DELETIONS_SECONDS
 
@@ -13,6 +13,7 @@ READ_WITHIN_SECONDS = DELETIONS_SECONDS * 0.9
 """A store that was up to date longer ago may have missed deletions; a tenth is left for the reading itself."""
 
 _POLL_MS = 200
+_STOP_SECONDS = 5.0
 _MAX_RECORDS = 10_000
 _FETCH_BYTES = 8 * 2**20
 
@@ -41,7 +42,7 @@ async def restore(
             store.apply({}, span.stop, written_at=asked_at)
         return restored
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer, seconds=_STOP_SECONDS)
 
 
 async def _copy(

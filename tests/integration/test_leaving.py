@@ -71,10 +71,11 @@ async def test_workers_that_were_all_expelled_come_back_to_the_tasks_they_have_i
         await lab.send(40, keys=40)
         await until(lambda: lab.handled.total() == 40, "all to be in flight")
         before = [tasks_of(engine) for engine in engines]
-        for group in embedded_kafka._parts.groups._groups.values():
-            for name in list(group.members):
-                group.leave(name, now=asyncio.get_running_loop().time())
-        await until(lambda: any(engine.reasons() for engine in engines), "the workers to notice")
+        (group,) = embedded_kafka._parts.groups._groups.values()
+        expelled = set(group.members)
+        for name in expelled:
+            group.leave(name, now=asyncio.get_running_loop().time())
+        await until(lambda: len(set(group.members) - expelled) == WORKERS, "the workers to come back")
         await until(lambda: not any(engine.reasons() for engine in engines), "all to be ready again")
         assert [tasks_of(engine) for engine in engines] == before
         hold.set()
