@@ -6,7 +6,8 @@
 import asyncio
 import ssl
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +26,7 @@ from aiokafka.structs import OffsetAndMetadata
 NEVER_MS = 2**31 - 1
 
 _RETRY_SECONDS = 0.1
+_STOP_SECONDS = 5.0
 _NO_GENERATION = -1
 """Refused by every group, after it has looked at the member: a question in this generation changes nothing."""
 
@@ -201,6 +203,23 @@ def obey_cancellation() -> None:
     me = asyncio.current_task()
     if me is not None and me.cancelling():
         raise asyncio.CancelledError
+
+
+@asynccontextmanager
+async def reading(
+    connection: Connection, partitions: Iterable[TopicPartition], **options: Any
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer of these partitions alone, as a member of no group; closed at the end, whatever its state.
+
+    `options` are those of `Connection.consumer`.
+    """
+    consumer = connection.consumer(**options)
+    consumer.assign(list(partitions))
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await stop_consumer(consumer, seconds=_STOP_SECONDS)
 
 
 async def stop_consumer(consumer: AIOKafkaConsumer, *, seconds: float) -> None:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from clients.kafka import Connection
+from clients.kafka import Connection, reading
 from consumers.cli.shell import CommandError, partitions_of
 
 _POLL_MS = 500
@@ -21,13 +21,8 @@ async def reader(
     partitions = [
         TopicPartition(topic, number) for topic in topics for number in await partitions_of(connection, topic)
     ]
-    consumer = connection.consumer(group_id=group_id)
-    consumer.assign(partitions)
-    await consumer.start()
-    try:
+    async with reading(connection, partitions, group_id=group_id) as consumer:
         yield consumer
-    finally:
-        await consumer.stop()
 
 
 async def forever(consumer: AIOKafkaConsumer) -> AsyncIterator[ConsumerRecord]:

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from clients.cluster import Cluster
-from clients.kafka import Connection, stop_consumer
+from clients.kafka import Connection, reading
 from schemas.errors import EventError
 
 Row = TypeVar("Row")
@@ -18,7 +18,6 @@ Row = TypeVar("Row")
 _POLL_MS = 500
 _MAX_RECORDS = 5_000
 _PAUSE_SECONDS = 1.0
-_STOP_SECONDS = 5.0
 _COUNT_SECONDS = 60.0
 """How often to look whether the topic has more partitions than before."""
 
@@ -78,10 +77,7 @@ class GlobalTable(Generic[Row]):
         that is gone is an error, and leads here anew.
         """
         partitions = await self._partitions()
-        consumer = self._connection.consumer(auto_offset_reset="none")
-        try:
-            await consumer.start()
-            consumer.assign(partitions)
+        async with reading(self._connection, partitions, auto_offset_reset="none") as consumer:
             await consumer.seek_to_beginning(*partitions)
             rows = await self._read_whole(consumer, partitions)
             self._rows, self._is_whole = rows, True
@@ -93,8 +89,6 @@ class GlobalTable(Generic[Row]):
                     counted_at = time.monotonic()
                     if len(await self._partitions()) != len(partitions):
                         return
-        finally:
-            await stop_consumer(consumer, seconds=_STOP_SECONDS)
 
     async def _partitions(self) -> list[TopicPartition]:
         """All partitions of the topic, once there are any."""

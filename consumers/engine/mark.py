@@ -13,12 +13,11 @@ from typing import NamedTuple
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from clients.kafka import Connection, stop_consumer
+from clients.kafka import Connection, reading
 from consumers.engine.state import key_of
 
 _MARK = "m"
 _POLL_MS = 200
-_STOP_SECONDS = 5.0
 
 
 class Mark(NamedTuple):
@@ -45,15 +44,10 @@ async def mark_of(connection: Connection, changelog: str, partitions: int) -> Ma
 async def _first_record(connection: Connection, changelog: str) -> ConsumerRecord[bytes, bytes] | None:
     """What partition 0 begins with. Read uncommitted: a dead worker's transaction further on must not hide it."""
     place = TopicPartition(changelog, 0)
-    consumer = connection.consumer(isolation_level="read_uncommitted")
-    try:
-        await consumer.start()
-        consumer.assign([place])
+    async with reading(connection, [place], isolation_level="read_uncommitted") as consumer:
         await consumer.seek_to_beginning(place)
         end = (await consumer.end_offsets([place]))[place]
         while await consumer.position(place) < end:
             for record in (await consumer.getmany(place, timeout_ms=_POLL_MS, max_records=1)).get(place, []):
                 return record
-    finally:
-        await stop_consumer(consumer, seconds=_STOP_SECONDS)
     return None

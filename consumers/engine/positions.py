@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from clients.cluster import Cluster
-from clients.kafka import Connection, committed_positions, stop_consumer
+from clients.kafka import Connection, committed_positions, reading
 from consumers.engine.limits import Limits
 from consumers.engine.offsets import Committed, Position, decode, unpack
 from consumers.engine.report import Report
@@ -98,14 +98,10 @@ class Positions:
 
     async def _read(self, changelog: TopicPartition, start: int, end: int) -> dict[bytes, bytes]:
         """The newest values of a changelog's keys within a span."""
-        consumer, newest = self._connection.consumer(), dict[bytes, Any]()
-        try:
-            await consumer.start()
-            consumer.assign([changelog])
+        newest: dict[bytes, Any] = {}
+        async with reading(self._connection, [changelog]) as consumer:
             consumer.seek(changelog, start)
             while await consumer.position(changelog) < end:
                 fetched = await consumer.getmany(changelog, timeout_ms=_POLL_MS)
                 newest |= {record.key: record.value for record in fetched.get(changelog, ())}
-        finally:
-            await stop_consumer(consumer, seconds=self._limits.request_timeout_seconds)
         return newest

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from clients.kafka import Connection, stop_consumer
+from clients.kafka import Connection, reading
 from clients.rocks import RocksStore
 from consumers.engine.names import DELETIONS_SECONDS
 
@@ -13,7 +13,6 @@ READ_WITHIN_SECONDS = DELETIONS_SECONDS * 0.9
 """A store that was up to date longer ago may have missed deletions; a tenth is left for the reading itself."""
 
 _POLL_MS = 200
-_STOP_SECONDS = 5.0
 _MAX_RECORDS = 10_000
 _FETCH_BYTES = 8 * 2**20
 
@@ -28,10 +27,7 @@ async def restore(
     it has not seen may be gone from the changelog.
     """
     asked_at = time.time()
-    consumer = connection.consumer(max_partition_fetch_bytes=_FETCH_BYTES)
-    try:
-        await consumer.start()
-        consumer.assign([changelog])
+    async with reading(connection, [changelog], max_partition_fetch_bytes=_FETCH_BYTES) as consumer:
         begin = (await consumer.beginning_offsets([changelog]))[changelog]
         end = (await consumer.end_offsets([changelog]))[changelog]
         if store.written_at and (store.position < begin or store.position > end or _too_old(store, asked_at)):
@@ -41,8 +37,6 @@ async def restore(
         if span.stop:
             store.apply({}, span.stop, written_at=asked_at)
         return restored
-    finally:
-        await stop_consumer(consumer, seconds=_STOP_SECONDS)
 
 
 async def _copy(
