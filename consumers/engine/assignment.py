@@ -105,8 +105,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
             await self._membership.about_to_rejoin()
             self._report.revoked(len({source.partition for source in revoked}))
             # Nobody waits for one who was expelled: the longer it takes, the more of its tasks others have begun.
-            seconds = 0.0 if self._membership.was_expelled else self._limits.revoke_seconds
-            quiet_by, end_by = self._deadlines(max(seconds, self._limits.last_commit_seconds))
+            limits, was_expelled = self._limits, self._membership.was_expelled
+            quiet_by, end_by = self._deadlines(limits.last_commit_seconds if was_expelled else limits.revoke_seconds)
             async with asyncio.TaskGroup() as leaving:
                 for driver in self._drivers.values():
                     leaving.create_task(driver.leave(quiet_by=quiet_by, end_by=end_by))

@@ -63,7 +63,7 @@ class Driver:
         self._running = group.create_task(self._drive(self._running, pause))
 
     async def leave(self, *, quiet_by: float, end_by: float) -> None:
-        """Let events that are in a handler finish, commit, suspend. Deadlines are times of the event loop's clock."""
+        """Let what is in flight end, commit, suspend. Deadlines are times of the event loop's clock."""
         task = self.task
         self._quiet_by = quiet_by
         if task.state is TaskState.ACTIVE:

@@ -29,7 +29,7 @@ class Limits:
     retry_cap_seconds: float = 30.0
     """Longest pause between two attempts."""
     revoke_seconds: float = 10.0
-    """How long a rebalance may take to finish what is in a handler and to commit; below the rebalance timeout."""
+    """How long a rebalance may wait for what is in flight, and commit; below the rebalance timeout."""
     shutdown_seconds: float = 30.0
     """How long a shutdown may take for the same, all flows together."""
     last_commit_seconds: float = 3.0

@@ -75,7 +75,7 @@ class Engine:
         self._partitions = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; then finish what is in a handler, commit, and leave the group."""
+        """Work until `stop` is set; then let what is in flight end, commit, and leave the group."""
         while not stop.is_set():
             self._problem = self._missing_table() or await self._topic_problem()
             if self._problem is None:

@@ -6,19 +6,13 @@ from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord
-from pydantic import BaseModel
 
 from clients.kafka import Connection
 from consumers.engine.context import Context, Emission
 from schemas.envelope import OutputModel
 from schemas.errors import ContentServiceUnavailableError, ModelRejectedError
 from tests.integration.lab import FAST, Handler, Lab, LabEvent, until
-
-
-class Paid(BaseModel):
-    """What a paid call gave."""
-
-    answer: str
+from tests.integration.test_state import Paid
 
 
 class Told(OutputModel):

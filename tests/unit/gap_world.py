@@ -1,7 +1,6 @@
 """The real skills-gap flow on the engine's own parts, in memory: no Kafka, one event after the other."""
 
 import json
-from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
@@ -17,7 +16,7 @@ from consumers.engine.buffer import Buffer
 from consumers.engine.context import Context
 from consumers.engine.failure import Retry, attempt
 from consumers.engine.limits import Limits
-from consumers.engine.table import Changes, Table
+from consumers.engine.table import Table
 from consumers.engine.task import Task
 from consumers.engine.task_state import TaskState
 from consumers.flows import Parts, skills_gap
@@ -26,6 +25,7 @@ from consumers.skills_gap.shelf import Shelf
 from consumers.topics import COMPANY_UPDATED
 from producers.output import Output
 from schemas.gap import competency_key
+from tests.unit.dict_store import DictStore
 
 LIMITS = Limits()
 MAX_BYTES = 2**20
@@ -33,28 +33,6 @@ RESOURCES = [
     {"resourceId": "res-hooks", "name": "Hooks in an evening", "type": "video", "conceptId": "hooks"},
     {"resourceId": "res-grid", "name": "Grid by example", "type": "article", "conceptId": "grid"},
 ]
-
-
-class MemoryStore:
-    """Committed data in a dict."""
-
-    def __init__(self) -> None:
-        self.position = 0
-        self.rows: dict[bytes, bytes] = {}
-
-    def get(self, key: bytes) -> bytes | None:
-        return self.rows.get(key)
-
-    def keys(self, prefix: bytes) -> Iterable[bytes]:
-        return [key for key in self.rows if key.startswith(prefix)]
-
-    def apply(self, changes: Changes, position: int) -> None:
-        for key, value in changes.items():
-            if value is None:
-                self.rows.pop(key, None)
-            else:
-                self.rows[key] = value
-        self.position = position
 
 
 class Neighbours:
@@ -108,7 +86,7 @@ class World:
         )
         self._flow = job.flow
         (self._companies,) = job.needs
-        self._stores = [(topic, MemoryStore()) for topic in job.flow.changelogs]
+        self._stores = [(topic, DictStore()) for topic in job.flow.changelogs]
         self._task = Task(0, job.flow.sources, Buffer(2**26, 0.8))
         self._task.move_to(TaskState.ACTIVE)
         self._offset = 0
@@ -151,7 +129,7 @@ class World:
     def left_over(self) -> list[bytes]:
         """Journals of events that are done."""
         self.commit()
-        return [key for key in self._stores[0][1].rows if key.startswith(b"j")]
+        return [key for key in self._stores[0][1].values if key.startswith(b"j")]
 
     def _record(self, topic: str, value: bytes | None, key: bytes) -> ConsumerRecord[Any, Any]:
         self._offset += 1

@@ -26,7 +26,7 @@ from consumers.topics import EVALUATION, EXAM_SUBMITTED
 from producers.dead_letter import ORIGINAL_PREFIX
 from schemas.errors import ModelMalformedError
 from tests.exams import graded_question, made_exam
-from tests.unit.gap_world import MemoryStore
+from tests.unit.dict_store import DictStore
 
 MAX_BYTES = 2**20
 ONE_ATTEMPT = Limits(max_attempts=1)
@@ -61,7 +61,7 @@ class World:
             content=content, agent=agent, clock=self.clock, policy=policy, max_event_bytes=MAX_BYTES
         ).flow()
         self._task = Task(0, self._flow.sources, Buffer(2**26, 0.8))
-        self._task.data, self._task.seen = (Table(TopicPartition(t, 0), MemoryStore()) for t in self._flow.changelogs)
+        self._task.data, self._task.seen = (Table(TopicPartition(t, 0), DictStore()) for t in self._flow.changelogs)
         self._task.move_to(TaskState.ACTIVE)
         self._offset = 0
 

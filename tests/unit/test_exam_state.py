@@ -1,6 +1,5 @@
 """What is remembered of a student's exams, and for how long."""
 
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -10,42 +9,22 @@ from aiokafka import TopicPartition
 from agents.grading.agent import BatchResult
 from clients.clock import FakeClock
 from consumers.engine.state import StateMap
-from consumers.engine.table import Changes, Table
+from consumers.engine.table import Table
 from consumers.exam.state import Answered, ExamState
 from schemas.submission import ExamSubmission
 from tests.exams import made_exam
+from tests.unit.dict_store import DictStore
 
 SUSPENDED = Answered(status="partial", revision=1, attempts={"a": 2})
 DONE = Answered(status="completed", revision=2)
 BATCH = BatchResult(feedback=[], warnings=["w"], generated_by="offline")
 
 
-class Memory:
-    """A store of committed data, in memory."""
-
-    def __init__(self) -> None:
-        self.position = 0
-        self.data: dict[bytes, bytes] = {}
-
-    def get(self, key: bytes) -> bytes | None:
-        return self.data.get(key)
-
-    def keys(self, prefix: bytes) -> Iterable[bytes]:
-        return [key for key in self.data if key.startswith(prefix)]
-
-    def apply(self, changes: Changes, position: int) -> None:
-        self.position = position
-        for key, value in changes.items():
-            self.data.pop(key, None)
-            if value is not None:
-                self.data[key] = value
-
-
 class Student:
     """One student's state over many events, each committed at its end."""
 
     def __init__(self, max_bytes: int = 2**20) -> None:
-        self.store = Memory()
+        self.store = DictStore()
         self.clock = FakeClock()
         self.max_bytes = max_bytes
         self._table = Table(TopicPartition("state", 0), self.store)
@@ -93,7 +72,7 @@ def test_what_is_too_old_is_removed_by_the_students_next_exam(student: Student) 
     student.exams().settle(submission("two"), DONE)
     student.commit()
 
-    assert not any(b"grade:" in key for key in student.store.data)
+    assert not any(b"grade:" in key for key in student.store.values)
     assert student.exams().answered("one") == SUSPENDED
 
 
@@ -106,7 +85,7 @@ def test_nothing_is_kept_of_what_is_complete(student: Student) -> None:
 
     assert student.exams().kept_batches("one") == {}
     assert student.exams().kept_batches("two") == {"grade:1": BATCH}
-    assert sum(b"grade:" in key for key in student.store.data) == 1
+    assert sum(b"grade:" in key for key in student.store.values) == 1
     assert student.exams().answered("one") == DONE
 
 

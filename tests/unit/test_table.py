@@ -6,29 +6,12 @@ from aiokafka import TopicPartition
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from consumers.engine.table import Changes, Table
+from consumers.engine.table import Table
+from tests.unit.dict_store import DictStore
 
 KEYS = st.sampled_from([b"a", b"b", b"c"])
 VALUES = st.binary(min_size=1, max_size=1)
 CHANGELOG = TopicPartition("state", 0)
-
-
-class Shelf:
-    """A store in a dict."""
-
-    def __init__(self) -> None:
-        self.position = 0
-        self.values: dict[bytes, bytes] = {}
-
-    def get(self, key: bytes) -> bytes | None:
-        return self.values.get(key)
-
-    def keys(self, prefix: bytes) -> Iterable[bytes]:
-        return [key for key in self.values if key.startswith(prefix)]
-
-    def apply(self, changes: Changes, position: int) -> None:
-        self.position = position
-        replay(self.values, changes.items())
 
 
 def replay(values: dict[bytes, bytes], changes: Iterable[tuple[bytes, bytes | None]]) -> None:
@@ -45,7 +28,7 @@ class TableMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.store = Shelf()
+        self.store = DictStore()
         self.table = Table(CHANGELOG, self.store)
         self.newest: dict[bytes, bytes] = {}
         self.tried: dict[bytes, bytes] | None = None
@@ -103,7 +86,7 @@ TestAnyChangesAndCheckpoints = TableMachine.TestCase
 
 
 def test_what_is_added_and_withdrawn_between_two_checkpoints_is_never_written() -> None:
-    table = Table(CHANGELOG, Shelf())
+    table = Table(CHANGELOG, DictStore())
     table.add(b"a", b"1")
     table.withdraw(b"a")
     assert not table.dirty

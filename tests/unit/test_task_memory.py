@@ -13,7 +13,7 @@ from consumers.engine.table import Table
 from consumers.engine.task import Task
 from consumers.engine.task_state import TaskState
 from schemas.envelope import Envelope, OutputModel
-from tests.unit.test_table import Shelf
+from tests.unit.dict_store import DictStore
 
 LARGE = 100_000
 
@@ -44,7 +44,7 @@ class Work:
         self.context = context_of(self.lane)
 
     def _tables(self) -> tuple[Table, Table]:
-        return Table(TopicPartition("state", 0), Shelf()), Table(TopicPartition("seen", 0), Shelf())
+        return Table(TopicPartition("state", 0), DictStore()), Table(TopicPartition("seen", 0), DictStore())
 
     def put(self) -> None:
         """The event is done, and leaves a large value."""
