@@ -6,7 +6,7 @@
 import asyncio
 import ssl
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,10 +174,23 @@ def _send(connection: AIOKafkaConnection, request: Any, expect_response: bool = 
     metadata waits for ever.
     """
     try:
-        return _send_as_it_is(connection, request, expect_response)
+        answer = _send_as_it_is(connection, request, expect_response)
     except RuntimeError as exc:
         connection.close(reason=CloseReason.CONNECTION_BROKEN)
         raise KafkaConnectionError(f"connection closed: {exc}") from exc
+    return _answer_or_closed(connection, answer) if connection._on_close_cb is None else answer  # noqa: SLF001
+
+
+async def _answer_or_closed(connection: AIOKafkaConnection, answer: Awaitable[Any]) -> Any:
+    """The answer to a client's first request, on a connection that the client itself does not know.
+
+    It is lost, and stays open, when the client is cancelled meanwhile, as when a task is taken away amid a restore.
+    """
+    try:
+        return await answer
+    except asyncio.CancelledError:
+        connection.close()
+        raise
 
 
 AIOKafkaConnection.send = _send

@@ -54,6 +54,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         self._group = group
         self._new_driver = new_driver
         self._drivers: dict[int, Driver] = {}
+        self._parting: asyncio.TimerHandle | None = None
         self._closing = False
         self.joined = False
         self._failure: Exception | None = None
@@ -103,6 +104,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
             return
         with self._noting_failure():
             await self._membership.about_to_rejoin()
+            self._stay_together()
             self._report.revoked(len({source.partition for source in revoked}))
             # Nobody waits for one who was expelled: the longer it takes, the more of its tasks others have begun.
             limits, was_expelled = self._limits, self._membership.was_expelled
@@ -117,18 +119,35 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
             return
         with self._noting_failure():
             self.joined = True
-            pause = self._limits.reunion_seconds if self._membership.was_expelled else 0.0
             self._membership.joined()
+            pause = self._membership.reunion_left
             ours = self._tasks_of(assigned)
             self._report.assigned(sorted(ours), split=self.split)
-            for partition in self._drivers.keys() - ours:
-                self._drivers.pop(partition).close()
+            self._part_with(self._drivers.keys() - ours, pause)
             for partition in ours:
-                if (driver := self._drivers.get(partition)) is not None:
-                    driver.start(self._group)
-                else:
+                if partition not in self._drivers:
                     self._drivers[partition] = self._new_driver(partition)
-                    self._drivers[partition].start(self._group, pause=pause)
+                self._drivers[partition].start(self._group, pause=pause)
+
+    def _part_with(self, others: set[int], pause: float) -> None:
+        """Close what is others' now: after a pause, while it may come back, as those who come back one by one do."""
+
+        def part() -> None:
+            with self._noting_failure():
+                for partition in others:
+                    self._drivers.pop(partition).close()
+
+        self._stay_together()
+        if pause:
+            self._parting = asyncio.get_running_loop().call_later(pause, part)
+        else:
+            part()
+
+    def _stay_together(self) -> None:
+        """Another assignment decides, or the end of all."""
+        if self._parting is not None:
+            self._parting.cancel()
+            self._parting = None
 
     def _tasks_of(self, assigned: Iterable[TopicPartition]) -> set[int]:
         """The tasks that the partitions make; none while counts differ. Raises CountsChangedError.
@@ -156,6 +175,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
     async def finish(self) -> None:
         """Leave all tasks for good, within the time a shutdown may take. Nothing is assigned any more."""
         self._closing = True
+        self._stay_together()
         quiet_by, end_by = self._deadlines(self._limits.shutdown_seconds)
         async with asyncio.TaskGroup() as finishing:
             for driver in self._drivers.values():
@@ -164,6 +184,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
     def close(self) -> None:
         """Drop all tasks."""
         self._closing = True
+        self._stay_together()
         for driver in self._drivers.values():
             driver.close()
         self._drivers.clear()

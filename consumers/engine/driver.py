@@ -57,7 +57,9 @@ class Driver:
         self._quiet_by = 0.0
 
     def start(self, group: asyncio.TaskGroup, *, pause: float = 0.0) -> None:
-        """The group gave us the task, or gave it back; it is opened after a pause, in seconds."""
+        """The group gave us the task, or gave it back; one not in memory is opened after a pause, in seconds."""
+        if self.task.committed is not None:
+            pause = 0.0
         if self.task.state is not TaskState.OPENING:
             self.task.move_to(TaskState.OPENING)
         self._running = group.create_task(self._drive(self._running, pause))

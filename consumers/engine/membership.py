@@ -1,6 +1,7 @@
-"""Who this worker is in its group, and whether another process has taken its place."""
+"""Who this worker is in its group, whether another process has taken its place, and whether it was expelled."""
 
 import asyncio
+import math
 
 from aiokafka import AIOKafkaConsumer
 
@@ -15,17 +16,26 @@ class Membership:
     again, the two would take the place from each other without end, each time with a rebalance's worth of work.
     """
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, *, reunion_seconds: float) -> None:
         self._consumer = consumer
         self._member_id = ""
         self._is_taken = False
+        self._reunion_seconds = reunion_seconds
+        self._reunion_ends = -math.inf
         self.was_expelled = False
         """Whether the group had taken us for dead before it lets us in again; perhaps the others, too."""
 
     def joined(self) -> None:
         """The group has let us in."""
         self._member_id = member_id(self._consumer)
+        if self.was_expelled:
+            self._reunion_ends = asyncio.get_running_loop().time() + self._reunion_seconds
         self.was_expelled = False
+
+    @property
+    def reunion_left(self) -> float:
+        """For how many seconds others that were expelled with us may still come back; 0 if we were not."""
+        return max(0.0, self._reunion_ends - asyncio.get_running_loop().time())
 
     async def about_to_rejoin(self) -> None:
         """To be called from aiokafka's rebalance callback: a rejoin under a new name is the moment to look.

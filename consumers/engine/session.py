@@ -55,7 +55,7 @@ class Session:
         self._buffer = Buffer(limits.max_buffered_bytes, limits.low_water)
         self._pool = WorkerPool(flow, limits, report, cluster.max_message_bytes, partitions)
         self._partitions = partitions
-        self._membership = Membership(consumer)
+        self._membership = Membership(consumer, reunion_seconds=limits.reunion_seconds)
         self._positions = Positions(consumer, connection, cluster, limits, report)
         self._assignment: Assignment | None = None
         self._unreadable: dict[TopicPartition, str] = {}

@@ -1,6 +1,7 @@
 """What we use of aiokafka beside its documented interface: an upgrade that moves it fails here, by name."""
 
 import asyncio
+import gc
 import inspect
 from typing import Any
 
@@ -181,3 +182,19 @@ async def test_a_transport_that_is_closed_already_is_a_broken_connection_also_un
             await client.close()
 
     assert await asyncio.to_thread(lambda: uvloop.run(ask_over_a_closed_transport())) is False
+
+
+@pytest.mark.parametrize("steps", range(25))
+async def test_a_client_that_is_cancelled_while_it_connects_leaves_no_connection_open(
+    embedded_kafka: EmbeddedKafka, steps: int
+) -> None:
+    """pytest makes errors of the warnings about connections that nobody closed."""
+    client = Connection(bootstrap_servers=embedded_kafka.bootstrap_servers).client()
+    connecting = asyncio.ensure_future(client.bootstrap())
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    connecting.cancel()
+    await asyncio.wait([connecting])
+    await client.close()
+    del client, connecting
+    gc.collect()
