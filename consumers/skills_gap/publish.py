@@ -54,8 +54,9 @@ class Publisher:
         return emit_path(self._context, record)
 
     def approved(self, record: GapPathRecord) -> GapPathRecord:
-        """The same revision again, approved."""
+        """The same revision again, approved, for the company that the learner is with now."""
         changes = {
+            "company_id": self._gap.company_id,
             "event_id": self._context.output_id(LEARNING_PATH),
             "source_event_id": self._source_event_id,
             "approval_status": "approved",

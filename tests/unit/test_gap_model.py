@@ -8,6 +8,7 @@ import json
 import os
 import unicodedata
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -215,16 +216,24 @@ def runner() -> Iterator[asyncio.Runner]:
         yield runner
 
 
+@contextmanager
+def serving_neighbours(runner: asyncio.Runner) -> Iterator[Neighbours]:
+    neighbours = runner.run(Neighbours([*SKILLS, LEARNED_BEFORE]).__aenter__())
+    try:
+        yield neighbours
+    finally:
+        runner.run(neighbours.__aexit__())
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("generation", ["auto", "manual"])
 def test_any_sequence_of_events_ends_as_the_rules_say(
     runner: asyncio.Runner, generation: Literal["auto", "manual"]
 ) -> None:
-    given = Settings(path_generation=generation)
-    neighbours = runner.run(Neighbours([*SKILLS, LEARNED_BEFORE]).__aenter__())
-    try:
+    with serving_neighbours(runner) as neighbours:
+        machine = partial(GapMachine, runner, neighbours, Settings(path_generation=generation))
         run_state_machine_as_test(
-            partial(GapMachine, runner, neighbours, given),  # type: ignore[arg-type] # a factory does
+            machine,  # type: ignore[arg-type] # a factory does
             settings=settings(
                 max_examples=SEQUENCES,
                 stateful_step_count=EVENTS,
@@ -232,8 +241,19 @@ def test_any_sequence_of_events_ends_as_the_rules_say(
                 suppress_health_check=list(HealthCheck),
             ),
         )
-    finally:
-        runner.run(neighbours.__aexit__())
+
+
+def test_a_path_is_approved_for_the_company_that_its_learner_is_with_now(runner: asyncio.Runner) -> None:
+    """Said again without another gap, the company changes and the path that waits stays."""
+    with serving_neighbours(runner) as neighbours:
+        machine = GapMachine(runner, neighbours, Settings(path_generation="manual"))
+        machine.company_updated("acme", "manual", None)
+        for company, action in (("acme", "generate_learning_path"), ("zenith", "update_skills_gap")):
+            machine.gap_updated(
+                LEARNERS[0], TARGETS[0], {"Front End": ["Hooks"]}, None, company,
+                (None, None), action, "body", "gap", commit=True,
+            )  # fmt: skip
+        machine.decided("approved", 0, "its learner", commit=True)
 
 
 def test_the_model_reads_a_gap_as_the_schema_does() -> None:
