@@ -1,11 +1,10 @@
-"""The connection to Kafka, and every touch of aiokafka that is not its public interface.
+"""The connection to Kafka; with `clients/group.py`, every touch of aiokafka that is not its public interface.
 
 `tests/contract/test_aiokafka_internals.py` fails when a release of aiokafka moves what is used here.
 """
 
 import asyncio
 import ssl
-from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,21 +16,12 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaConnectionError, KafkaError, NotCoordinatorForGroupError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.helpers import create_ssl_context
-from aiokafka.protocol.commit import OffsetFetchRequest
-from aiokafka.protocol.group import SyncGroupRequest
-from aiokafka.structs import OffsetAndMetadata
 
 NEVER_MS = 2**31 - 1
 
-_RETRY_SECONDS = 0.1
 _STOP_SECONDS = 5.0
-_NO_GENERATION = -1
-"""Refused by every group, after it has looked at the member: a question in this generation changes nothing."""
-
-FENCED_INSTANCE_ID = 82
-"""Kafka's error code, which aiokafka does not know by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,74 +83,6 @@ class Connection:
             keyfile=self.ssl_keyfile and str(self.ssl_keyfile),
         )
         return context
-
-
-def request_rejoin(consumer: AIOKafkaConsumer) -> None:
-    """Make the consumer leave its assignment and join its group anew."""
-    consumer._coordinator.request_rejoin()  # noqa: SLF001
-
-
-async def committed_positions(
-    consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
-) -> dict[TopicPartition, OffsetAndMetadata]:
-    """The group's committed offsets with their metadata, which `consumer.committed()` would drop.
-
-    Asks until the group answers; raises KafkaError when it refuses. aiokafka's own `fetch_committed_offsets` does not
-    look at the error of an answer as a whole, which then names no partition: while a coordinator loads or moves, it
-    says that nothing is committed, and everything would be handled again.
-    """
-    coordinator = consumer._coordinator  # noqa: SLF001
-    topics: dict[str, list[int]] = defaultdict(list)
-    for topic, partition in partitions:
-        topics[topic].append(partition)
-    request = OffsetFetchRequest(coordinator.group_id, list(topics.items()))
-    while True:
-        await coordinator.ensure_coordinator_known()
-        try:
-            response = await coordinator._send_req(request)  # noqa: SLF001
-            return _positions_in(response)
-        except KafkaError as exc:
-            if not exc.retriable:
-                raise
-            if isinstance(exc, NotCoordinatorForGroupError):
-                coordinator.coordinator_dead()
-            await asyncio.sleep(_RETRY_SECONDS)
-
-
-def _positions_in(response: Any) -> dict[TopicPartition, OffsetAndMetadata]:
-    """What an answer to an OffsetFetch holds; raises the KafkaError that it, or one of its partitions, comes with."""
-    answers = [(topic, *answer) for topic, partitions in response.topics for answer in partitions]
-    for code in (response.error_code, *(answer[-1] for answer in answers)):
-        if code:
-            raise for_code(code)
-    return {
-        TopicPartition(topic, partition): OffsetAndMetadata(offset, metadata)
-        for topic, partition, offset, metadata, _ in answers
-        if offset >= 0
-    }
-
-
-def member_id(consumer: AIOKafkaConsumer) -> str:
-    """The name the group gave the consumer; empty while it is no member, or no longer one."""
-    return str(consumer._coordinator.member_id)  # noqa: SLF001
-
-
-async def is_replaced(consumer: AIOKafkaConsumer, former_id: str) -> bool:
-    """Whether another process has taken the `group_instance_id` of a consumer that was `former_id`.
-
-    aiokafka's heartbeats carry no instance id (version 1), so the group calls a member that was replaced unknown, as
-    one that timed out. A SyncGroup under the old name has one, and tells them apart; it changes nothing. False also
-    when the group does not answer.
-    """
-    coordinator = consumer._coordinator  # noqa: SLF001
-    if (instance_id := coordinator._group_instance_id) is None:  # noqa: SLF001
-        return False
-    request = SyncGroupRequest(coordinator.group_id, _NO_GENERATION, former_id, instance_id, [])
-    try:
-        response = await coordinator._send_req(request)  # noqa: SLF001
-    except KafkaError:
-        return False
-    return bool(response.error_code == FENCED_INSTANCE_ID)
 
 
 _send_as_it_is = AIOKafkaConnection.send

@@ -19,7 +19,7 @@ from rocksdict import (
     WriteOptions,
 )
 
-from schemas.errors import StoreDamagedError, StoreError
+from schemas.errors import StoreBusyError, StoreDamagedError, StoreError
 
 _POSITION = b"\x00position"
 _POSITION_FORMAT = struct.Struct(">qq")
@@ -29,8 +29,12 @@ _COLUMN_FAMILY = "default"
 _WRITE_BUFFER_BYTES = 8 * 2**20
 _BACKGROUND_JOBS = 2
 _LOG_BYTES = 128 * 2**10
-_DAMAGED = "Corruption:"
-"""How RocksDB begins to say that files are missing, cut, or not what their checksums say."""
+_SIGNS: dict[str, type[StoreError]] = {
+    "Corruption:": StoreDamagedError,
+    "No space left on device": StoreBusyError,
+    "Result incomplete:": StoreBusyError,
+}
+"""How RocksDB says that files are not what their checksums say, or missing; that it has no room; that it is behind."""
 _LOOKED_AT_PER_CHANGE = 2
 
 
@@ -68,6 +72,8 @@ class RocksStore:
         self._unlogged = WriteOptions()
         # A crash loses the newest writes and their position alike. (The stubs take the property for a method.)
         self._unlogged.disable_wal = True  # type: ignore[method-assign,assignment]
+        # To be refused a write, not to wait in it: the whole process would, on a full disk until there is room.
+        self._unlogged.no_slowdown = True
         with self._translated():
             folder.mkdir(parents=True, exist_ok=True)
             options = _options(memory)
@@ -86,7 +92,8 @@ class RocksStore:
     def apply(self, changes: Mapping[bytes, bytes | None], position: int, *, written_at: float | None = None) -> None:
         """Write changes (None deletes), the position after them and the time, all or nothing; raises StoreError.
 
-        `written_at` is now, unless a restore says otherwise.
+        `written_at` is now, unless a restore says otherwise. After a StoreBusyError what was written before can be
+        read, and writing can be tried again: on a full disk it succeeds some seconds after there is room.
         """
         written_at = int(time.time() if written_at is None else written_at)
         batch = WriteBatch(raw_mode=True)
@@ -147,7 +154,7 @@ class RocksStore:
             raise self._error(exc) from exc
 
     def _error(self, exc: Exception) -> StoreError:
-        kind = StoreDamagedError if str(exc).startswith(_DAMAGED) else StoreError
+        kind = next((kind for sign, kind in _SIGNS.items() if sign in str(exc)), StoreError)
         return kind(f"{self._folder.parent.name}/{self._folder.name}: {exc}")
 
 

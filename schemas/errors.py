@@ -216,6 +216,10 @@ class StoreError(PathstreamError):
     retriable = True
 
 
+class StoreBusyError(StoreError):
+    """The store takes no writes now: the disk is full, or RocksDB is behind. What is written already can be read."""
+
+
 class StoreDamagedError(StoreError):
     """What is on disk is not what was written: it has to be removed before the store can be built anew."""
 

@@ -14,6 +14,7 @@ from hypothesis import settings
 
 from clients.embedded_kafka import EmbeddedKafka
 from clients.kafka import Connection
+from tests.disk import SmallDisk, mounted
 from tests.kafka import (
     JarsUnavailableError,
     KafkaTools,
@@ -171,3 +172,12 @@ def _give_up(reason: str) -> NoReturn:
     if KAFKA_IS_REQUIRED:
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A disk of the test's own, which can be filled up."""
+    with mounted(tmp_path / "disk") as disk:
+        if not isinstance(disk, SmallDisk):
+            pytest.skip("this machine's users may have no namespaces of their own, and so no disk")
+        yield disk

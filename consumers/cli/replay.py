@@ -14,7 +14,8 @@ from aiokafka.errors import ProducerFenced
 from aiokafka.structs import OffsetAndMetadata
 
 from clients.cluster import Cluster
-from clients.kafka import Connection, committed_positions
+from clients.group import committed_positions
+from clients.kafka import Connection
 from consumers.cli.output import console, errors, printable
 from consumers.cli.read_all import reader, to_the_end
 from consumers.cli.shell import CommandError

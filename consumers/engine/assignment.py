@@ -72,7 +72,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
             source
             for driver in self._drivers.values()
             if driver.task.state is TaskState.ACTIVE and driver.task.problem is None
-            if driver.task.buffered_bytes < holding_less_than
+            if driver.task.account.bytes < holding_less_than
             for source, progress in driver.task.sources.items()
             if progress.span < self._limits.window
         ]

@@ -1,15 +1,27 @@
-"""How much is in memory: bytes of unfinished records and of uncommitted results, with a high and a low mark."""
+"""How much is in memory: bytes of unfinished records, of uncommitted results, and of state that waits for the disk."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 from aiokafka import ConsumerRecord
+
+from producers.output import Output
 
 RECORD_OVERHEAD_BYTES = 700
 """What a record costs in memory beside its key and value, measured: the record, its entry, its share of a lane."""
 
 OUTPUT_OVERHEAD_BYTES = 850
 """What an output costs in memory beside its value, measured: its key and its headers."""
+
+
+REMEMBERED_BYTES = 300
+"""What an event id that is remembered costs until it is committed, measured."""
+
+
+def size_in_memory(outputs: Iterable[Output]) -> int:
+    """What outputs count for until they are committed."""
+    return sum(len(output.value or b"") + OUTPUT_OVERHEAD_BYTES for output in outputs)
 
 
 class Buffer:
@@ -53,3 +65,49 @@ class Buffer:
         self._bytes -= count
         if self._bytes <= self._low and not self.room.is_set():
             self.room.set()
+
+
+class Account:
+    """One task's part of the buffer."""
+
+    __slots__ = ("_buffer", "_in_flight", "_results", "_unwritten", "bytes")
+
+    def __init__(self, buffer: Buffer) -> None:
+        self._buffer = buffer
+        self.bytes = self._results = self._in_flight = self._unwritten = 0
+
+    def accept(self, count: int) -> None:
+        """Records of so many bytes have come, or what is kept with them until they are finished."""
+        self.bytes += count
+        self._buffer.add(count)
+
+    def finish(self, count: int) -> None:
+        """Records of so many bytes are finished."""
+        self.bytes -= count
+        self._buffer.release(count)
+
+    def produce(self, count: int) -> None:
+        """So many bytes belong to the next checkpoint."""
+        self._results += count
+        self.accept(count)
+
+    def begin(self) -> None:
+        """A checkpoint is on its way."""
+        self._in_flight += self._results
+        self._results = 0
+
+    def confirm(self) -> None:
+        """It is committed."""
+        self.finish(self._in_flight)
+        self._in_flight = 0
+
+    def wait_for_disk(self, count: int) -> None:
+        """So many bytes in all are committed and not in the task's stores."""
+        self.accept(count)
+        self.finish(self._unwritten)
+        self._unwritten = count
+
+    def close(self) -> None:
+        """Nothing of the task is in memory any more."""
+        self._buffer.release(self.bytes)
+        self.bytes = self._results = self._in_flight = self._unwritten = 0

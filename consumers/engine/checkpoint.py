@@ -4,27 +4,42 @@ import time
 
 from clients.cluster import Cluster
 from consumers.engine.limits import Limits
+from consumers.engine.membership import Membership
 from consumers.engine.report import Report
 from consumers.engine.task import Task
 from producers.output import build_batches
 from producers.transaction import TransactionalProducer
+from schemas.errors import StoreBusyError
 
 
 class Checkpointer:
     """Commits what a task has finished: outputs, dead letters, offsets with progress; all of it or nothing."""
 
     def __init__(
-        self, cluster: Cluster, producer: TransactionalProducer, group_id: str, limits: Limits, report: Report
+        self,
+        cluster: Cluster,
+        producer: TransactionalProducer,
+        group_id: str,
+        *,
+        membership: Membership,
+        limits: Limits,
+        report: Report,
     ) -> None:
         self._cluster = cluster
+        self._membership = membership
         self._producer = producer
         self._group_id = group_id
         self._limits = limits
         self._report = report
         self._number = 0
+        self._save_again_at = 0.0
 
     async def fence(self) -> None:
-        """End whatever another owner, or a failed checkpoint, left open. Raises TransactionFailedError."""
+        """End whatever another owner, or a failed checkpoint, left open. Raises TransactionFailedError, KafkaError.
+
+        Only as a member of the group: who was expelled and does not know would end the work of whom it gave the task.
+        """
+        await self._membership.confirm()
         await self._producer.start()
 
     async def checkpoint(self, task: Task) -> bool:
@@ -36,15 +51,16 @@ class Checkpointer:
         2. From here on new results belong to the next checkpoint; these are kept until the outcome is known.
         3. Pack the outputs into batches, one transaction's worth.
         4. Send and commit them with the offsets.
-        5. Confirm.
+        5. Confirm, and write the committed state to disk.
 
         Raises FencedError or TransactionFailedError; the task has to be opened again then, and what was not
-        committed is in its next checkpoint.
+        committed is in its next checkpoint. Raises StoreError: the task has to start over from what is in Kafka.
         """
         self._number += 1
         pending = task.prepare(f"{self._producer.incarnation}.{self._number:x}")
         if not pending.offsets:
             task.dirty.clear()
+            self._save(task)
             return False
         longest = max(len(metadata) for _, metadata in pending.offsets.values())
         if longest > self._limits.metadata_max_chars:
@@ -55,6 +71,24 @@ class Checkpointer:
         counts = {topic: await self._cluster.partition_count(topic) for topic in {r.topic for r in records}}
         batches = build_batches(records, partition_count=counts.__getitem__, max_bytes=self._cluster.max_message_bytes)
         task.confirm(await self._producer.commit(batches, pending.offsets, self._group_id))
+        self._save(task)
         task.problem = None
         self._report.checkpoint(task, len(pending.outputs), time.perf_counter() - started_at)
         return True
+
+    def _save(self, task: Task) -> None:
+        """Write what is committed to disk. While that is full the task goes on, with its newest state in memory."""
+        was_busy, now = task.unwritten is not None, time.monotonic()
+        if was_busy and now < self._save_again_at:
+            task.dirty.set()
+            return
+        try:
+            task.save()
+        except StoreBusyError as exc:
+            self._save_again_at = now + self._limits.recovery_backoff_seconds
+            task.dirty.set()
+            if not was_busy:
+                self._report.store_busy(task, exc)
+        else:
+            if was_busy:
+                self._report.store_took(task)

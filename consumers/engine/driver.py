@@ -9,7 +9,8 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from clients.cluster import Cluster
-from clients.kafka import obey_cancellation, request_rejoin
+from clients.group import request_rejoin
+from clients.kafka import obey_cancellation
 from consumers.engine.checkpoint import Checkpointer
 from consumers.engine.flow import Flow
 from consumers.engine.lane import Lane
@@ -20,8 +21,7 @@ from consumers.engine.report import Report
 from consumers.engine.restorer import Restorer
 from consumers.engine.task import Task
 from consumers.engine.task_state import TaskState
-from producers.transaction import TransactionalProducer
-from schemas.errors import FencedError, RecordRefusedError, StoreDamagedError, StoreError, TransactionFailedError
+from schemas.errors import FencedError, RecordRefusedError, StoreError, TransactionFailedError
 
 
 class Driver:
@@ -36,6 +36,7 @@ class Driver:
         cluster: Cluster,
         limits: Limits,
         report: Report,
+        checkpointer: Checkpointer,
         positions: Positions,
         restorer: Restorer | None,
         submit: Callable[[Lane], None],
@@ -49,10 +50,7 @@ class Driver:
         self._positions = positions
         self._restorer = restorer
         self._submit = submit
-        producer = TransactionalProducer(
-            cluster, f"{flow.group_id}-{task.partition}", timeout_seconds=limits.transaction_timeout_seconds
-        )
-        self._checkpointer = Checkpointer(cluster, producer, flow.group_id, limits, report)
+        self._checkpointer = checkpointer
         self._running: asyncio.Task[None] | None = None
         self._quiet_by = 0.0
 
@@ -227,10 +225,8 @@ class Driver:
     async def _start_over(self, error: PassedOffsetError | StoreError | RecordRefusedError) -> None:
         """What is in memory cannot be used: the next opening starts from what is in Kafka."""
         self.task.broken, self.task.committed = None, None
-        if isinstance(error, StoreDamagedError) and self._restorer is not None:
-            await self._restorer.wipe(self.task, str(error))
-        elif isinstance(error, StoreError) and self._restorer is not None:
-            self._restorer.close(self.task)
+        if isinstance(error, StoreError) and self._restorer is not None:
+            await self._restorer.mend(self.task, error)
         if isinstance(error, RecordRefusedError):
             with suppress(KafkaError, OSError, TimeoutError):
                 await self._cluster.load_limits(self._flow.targets)

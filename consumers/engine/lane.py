@@ -23,6 +23,7 @@ class Entry:
         self.slot = slot
         self.record = record
         self.size = size
+        """Bytes that it counts for, with what is kept of it here."""
         self.attempts = 0
         self.first_failed_at: float | None = None
         self.journal: set[bytes] = set()

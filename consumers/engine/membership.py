@@ -5,7 +5,7 @@ import math
 
 from aiokafka import AIOKafkaConsumer
 
-from clients.kafka import is_replaced, member_id
+from clients.group import confirm_membership, is_replaced, member_id
 from schemas.errors import InstanceTakenError
 
 
@@ -47,6 +47,13 @@ class Membership:
             if self._is_taken:
                 raise asyncio.CancelledError
             self.was_expelled = True
+
+    async def confirm(self) -> None:
+        """Raises KafkaError unless the group counts us among its members now.
+
+        After an outage, or a freeze, a worker may not have learned yet that its tasks are others'.
+        """
+        await confirm_membership(self._consumer)
 
     async def look(self) -> None:
         """After an error of Kafka's: aiokafka does not tell that a place was taken while it was joining.

@@ -12,6 +12,9 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from consumers.engine.state import key_of
+
+_POSITION = "p"
 _PREFIX = "ps1"
 _OURS = re.compile(r"ps\d+;")
 _TO_ASCII_DIGITS = bytes([ord("0"), ord("1")]) + bytes(254)
@@ -170,6 +173,11 @@ def decode(next_offset: int, metadata: str | None) -> Position:
         raise UnknownProgressError(f"damaged progress: {exc}") from exc
     done = frozenset(next_offset + index for index, bit in enumerate(bits) if bit == "1")
     return Position(next_offset=next_offset, metadata=metadata, marker=marker, done=done)
+
+
+def position_key(topic: str) -> bytes:
+    """What the position in a topic's partition is kept under in the task's changelog."""
+    return key_of(_POSITION, topic)
 
 
 def pack(committed: Committed) -> bytes:

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from clients.cluster import Cluster
-from clients.kafka import Connection, committed_positions, reading
+from clients.group import committed_positions
+from clients.kafka import Connection, reading
 from consumers.engine.limits import Limits
-from consumers.engine.offsets import Committed, Position, decode, unpack
+from consumers.engine.offsets import Committed, Position, decode, position_key, unpack
 from consumers.engine.report import Report
 from consumers.engine.table import Table
-from consumers.engine.task import Task, position_key
+from consumers.engine.task import Task
 
 _MARKER_OFFSETS = 1
 _POLL_MS = 200
@@ -76,7 +77,7 @@ class Positions:
         by_group = decode(*of_group) if of_group is not None else None
         if by_group is not None and not by_group.marker:
             return by_group
-        written = data.get(position_key(source)) if data is not None else None
+        written = data.get(position_key(source.topic)) if data is not None else None
         if written is None:
             return by_group
         position = decode(*unpack(written))
@@ -89,12 +90,12 @@ class Positions:
         return {source: (position.offset, position.metadata) for source, position in found.items()}
 
     async def _written_since(self, task: Task, data: Table) -> dict[TopicPartition, Committed]:
-        """The positions in the changelog after what the store holds."""
-        known, end = data.store.position, await self._cluster.stable_end(data.changelog)
+        """The positions in the changelog after what is known of it."""
+        known, end = data.position, await self._cluster.stable_end(data.changelog)
         if end <= known + _MARKER_OFFSETS:  # nothing but the end of the last transaction
             return {}
         newest = await self._read(data.changelog, known, end)
-        return {source: unpack(value) for source in task.sources if (value := newest.get(position_key(source)))}
+        return {source: unpack(value) for source in task.sources if (value := newest.get(position_key(source.topic)))}
 
     async def _read(self, changelog: TopicPartition, start: int, end: int) -> dict[bytes, bytes]:
         """The newest values of a changelog's keys within a span."""

@@ -148,6 +148,14 @@ class Report:
         """A task's store is up to date with its changelog."""
         self._log.info("task.restored", task=task.partition, topic=topic, records=records, seconds=round(seconds, 2))
 
+    def store_busy(self, task: Task, error: Exception) -> None:
+        """A task's committed state cannot be written now: it stays in memory until it can."""
+        self._log.error("task.store_busy", task=task.partition, error=_describe(error))
+
+    def store_took(self, task: Task) -> None:
+        """All of the task's committed state is written again."""
+        self._log.info("task.store_took", task=task.partition)
+
     def store_wiped(self, task: Task, topic: str, reason: str) -> None:
         """A task's store cannot be brought up to date and is built anew."""
         self._log.warning("task.store_wiped", task=task.partition, topic=topic, reason=reason)

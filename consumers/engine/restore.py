@@ -1,5 +1,6 @@
 """Brings a task's store up to the end of its changelog before the task may be active."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -8,6 +9,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from clients.kafka import Connection, reading
 from clients.rocks import RocksStore
 from consumers.engine.names import DELETIONS_SECONDS
+from consumers.engine.table import Changes
+from schemas.errors import StoreBusyError
 
 READ_WITHIN_SECONDS = DELETIONS_SECONDS * 0.9
 """A store that was up to date longer ago may have missed deletions; a tenth is left for the reading itself."""
@@ -15,6 +18,8 @@ READ_WITHIN_SECONDS = DELETIONS_SECONDS * 0.9
 _POLL_MS = 200
 _MAX_RECORDS = 10_000
 _FETCH_BYTES = 8 * 2**20
+_TRIES = 100
+_PAUSE_SECONDS = 0.05
 
 
 async def restore(
@@ -35,7 +40,7 @@ async def restore(
         span = range(max(store.position, begin), end)
         restored = await _copy(consumer, changelog, store, span, progress, written_at=store.written_at or asked_at)
         if span.stop:
-            store.apply({}, span.stop, written_at=asked_at)
+            await _apply(store, {}, span.stop, asked_at)
         return restored
 
 
@@ -60,10 +65,23 @@ async def _copy(
         records = fetched.get(changelog, [])
         position = max(position, await consumer.position(changelog))
         if records:
-            store.apply({record.key: record.value for record in records}, position, written_at=written_at)
+            await _apply(store, {record.key: record.value for record in records}, position, written_at)
             restored += len(records)
         progress((position - span.start) / len(span))
     return restored
+
+
+async def _apply(store: RocksStore, changes: Changes, position: int, written_at: float) -> None:
+    """Write, and wait for a store that is behind, as it may be with so much at once; not for ever, on a full disk."""
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            store.apply(changes, position, written_at=written_at)
+        except StoreBusyError:
+            if not tries_left:
+                raise
+        else:
+            return
+        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 def _too_old(store: RocksStore, now: float) -> bool:

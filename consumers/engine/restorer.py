@@ -17,7 +17,7 @@ from consumers.engine.steps import find_journals
 from consumers.engine.stores import Stores, TaskStores
 from consumers.engine.table import Table
 from consumers.engine.task import Task
-from schemas.errors import StoreDamagedError, StoreError
+from schemas.errors import StoreBusyError, StoreDamagedError, StoreError
 
 
 class Restorer:
@@ -51,6 +51,13 @@ class Restorer:
         """The task has gone to another worker, or this one stops."""
         self.close(task)
         self._stores.left(self._flow.group_id, task.partition)
+
+    async def mend(self, task: Task, error: StoreError) -> None:
+        """Do to the task's stores what helps after an error, so that the next restore can."""
+        if isinstance(error, StoreDamagedError):
+            await self.wipe(task, str(error))
+        elif not isinstance(error, StoreBusyError):
+            self.close(task)
 
     async def wipe(self, task: Task, reason: str) -> None:
         """The task's stores are of no use: the next restore builds them anew."""

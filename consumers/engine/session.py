@@ -13,6 +13,7 @@ from clients.cluster import Cluster
 from clients.kafka import Connection, ConsumerDiedError, check_consumer, stop_consumer
 from consumers.engine.assignment import Assignment
 from consumers.engine.buffer import Buffer
+from consumers.engine.checkpoint import Checkpointer
 from consumers.engine.counts import count_problem
 from consumers.engine.driver import Driver
 from consumers.engine.flow import Flow
@@ -24,6 +25,7 @@ from consumers.engine.report import Report
 from consumers.engine.restorer import Restorer
 from consumers.engine.task import Task
 from consumers.engine.workers import WorkerPool
+from producers.transaction import TransactionalProducer
 
 
 class Session:
@@ -119,14 +121,27 @@ class Session:
         await stop_consumer(self._consumer, seconds=self._limits.request_timeout_seconds)
 
     def _new_assignment(self, group: asyncio.TaskGroup) -> Assignment:
+        flow, cluster, limits = self._flow, self._cluster, self._limits
+
         def new_driver(partition: int) -> Driver:
+            producer = TransactionalProducer(
+                cluster, f"{flow.group_id}-{partition}", timeout_seconds=limits.transaction_timeout_seconds
+            )
             return Driver(
-                Task(partition, self._flow.sources, self._buffer),
-                flow=self._flow,
+                Task(partition, flow.sources, self._buffer),
+                flow=flow,
                 consumer=self._consumer,
-                cluster=self._cluster,
-                limits=self._limits,
+                cluster=cluster,
+                limits=limits,
                 report=self._report,
+                checkpointer=Checkpointer(
+                    cluster,
+                    producer,
+                    flow.group_id,
+                    membership=self._membership,
+                    limits=limits,
+                    report=self._report,
+                ),
                 positions=self._positions,
                 restorer=self._restorer,
                 submit=self._pool.submit,
@@ -135,7 +150,7 @@ class Session:
         return Assignment(
             counts=self._counts,
             partitions=self._partitions,
-            limits=self._limits,
+            limits=limits,
             report=self._report,
             membership=self._membership,
             group=group,

@@ -11,6 +11,7 @@ event's own outputs: every further attempt of this process finds the one, and no
 
 from collections.abc import Callable, Sequence
 
+from consumers.engine.buffer import size_in_memory
 from consumers.engine.lane import Lane
 from consumers.engine.state import key_of
 from consumers.engine.table import Table
@@ -65,6 +66,9 @@ class Journal:
         else:
             entry.results = (entry.results or {}) | {key: result}
             entry.emits = [*(entry.emits or ()), *emits]
+            size = len(key) + len(result) + size_in_memory(emits)
+            entry.size += size
+            self._lane.task.account.accept(size)
 
 
 def find_journals(data: Table, version: int) -> None:

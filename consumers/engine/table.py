@@ -1,7 +1,8 @@
 """One changelog's worth of a task's keyed data: what is committed in a store, what is not yet in layers above it.
 
 Pure but for the store. A write is visible to the next event at once, in Kafka with the next checkpoint, and in the
-store when that checkpoint is committed. An aborted task loses its layers and nothing else.
+store some time after that is committed: at once, unless the disk is full. A dropped task loses its layers and nothing
+else, since a restore reads what the store does not have.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,13 +32,19 @@ class Store(Protocol):
 
 
 class Table:
-    """The data of one task under one changelog topic."""
+    """The data of one task under one changelog topic.
+
+    A change goes through three layers: pending, in flight with a checkpoint, committed and not yet in the store.
+    """
 
     def __init__(self, changelog: TopicPartition, store: Store) -> None:
         self.changelog = changelog
         self.store = store
         self._pending: dict[bytes, bytes | None] = {}
         self._in_flight: dict[bytes, bytes | None] = {}
+        self._unwritten: dict[bytes, bytes | None] = {}
+        self.position = store.position
+        """The changelog offset up to which everything that is committed is known here."""
         self._new: set[bytes] = set()
         self.journals: dict[bytes, list[bytes]] = {}
         """What a restore found of unfinished events: the keys of each one's steps, until it is handled again."""
@@ -53,6 +60,8 @@ class Table:
             return self._pending[key]
         if key in self._in_flight:
             return self._in_flight[key]
+        if key in self._unwritten:
+            return self._unwritten[key]
         return self.store.get(key)
 
     def put(self, key: bytes, value: bytes | None) -> None:
@@ -83,9 +92,22 @@ class Table:
     def confirm(self, position: int | None) -> None:
         """The checkpoint is committed; `position` is None when nobody knows where its records ended."""
         if self._in_flight:
-            self.store.apply(self._in_flight, self.store.position if position is None else position)
+            self._unwritten = {**self._unwritten, **self._in_flight} if self._unwritten else self._in_flight
             self._in_flight = {}
+            self.position = self.position if position is None else position
+
+    def save(self) -> None:
+        """Write what is committed into the store. Raises StoreError; it stays in memory then, to be written later."""
+        if self._unwritten:
+            self.store.apply(self._unwritten, self.position)
+            self._unwritten = {}
+
+    @property
+    def unwritten_bytes(self) -> int:
+        """The size of what is committed and not in the store."""
+        return sum(len(key) + len(value or b"") for key, value in self._unwritten.items())
 
     def drop(self) -> None:
-        """Forget what is not committed."""
-        self._pending, self._in_flight, self._new = {}, {}, set()
+        """Forget what is not in the store."""
+        self._pending, self._in_flight, self._unwritten, self._new = {}, {}, {}, set()
+        self.position = self.store.position

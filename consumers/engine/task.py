@@ -8,16 +8,14 @@ from typing import Any
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from consumers.engine.buffer import OUTPUT_OVERHEAD_BYTES, Buffer
+from consumers.engine.buffer import REMEMBERED_BYTES, Account, Buffer, size_in_memory
 from consumers.engine.lane import Entry, Lane
-from consumers.engine.offsets import Committed, Position, Progress, pack
-from consumers.engine.state import key_of
+from consumers.engine.offsets import Committed, Position, Progress, pack, position_key
 from consumers.engine.table import Changes, Table
 from consumers.engine.task_state import TaskState, may_follow
 from producers.output import Output
+from schemas.errors import StoreError
 from schemas.ids import Epoch
-
-_POSITION = "p"
 
 NO_CHANGES: Changes = MappingProxyType({})
 NO_ENDS: Mapping[TopicPartition, int] = MappingProxyType({})
@@ -39,6 +37,8 @@ class Task:
         self.state = TaskState.OPENING
         self.epoch = Epoch(0)
         self.problem: str | None = None
+        self.unwritten: str | None = None
+        """Why committed state is not in the stores yet, if it is not: as a rule, the disk is full."""
         self.broken: Exception | None = None
         self.sources = {TopicPartition(topic, partition): Progress(0) for topic in topics}
         self.lanes: dict[bytes | None, Lane] = {}
@@ -54,7 +54,7 @@ class Task:
         self.ours = asyncio.Event()
         """Set while the task is going to stay ours: only then may anything be begun that costs money."""
         self._buffer = buffer
-        self.buffered_bytes = self._output_bytes = self._in_flight_bytes = 0
+        self.account = Account(buffer)
 
     def move_to(self, state: TaskState) -> None:
         """Change the state; raises RuntimeError for a change that may not be."""
@@ -87,8 +87,7 @@ class Task:
                 else:
                     lane.entries.append(entry)
             slot += 1
-        self.buffered_bytes += total
-        buffer.add(total)
+        self.account.accept(total)
         if restored:
             self.dirty.set()
         return ready
@@ -100,7 +99,7 @@ class Task:
 
     def finish(self, lane: Lane, outputs: Sequence[Output], writes: Changes = NO_CHANGES) -> bool:
         """The lane's head is done, with these results. Whether the lane has more to do."""
-        entry, size = lane.entries.popleft(), 0
+        entry, size = lane.entries.popleft(), REMEMBERED_BYTES if self.seen is not None else 0
         if self.data is not None:
             for key, value in writes.items():
                 self.data.put(key, value)
@@ -109,7 +108,7 @@ class Task:
                 self.data.withdraw(key)
         entry.progress.finish(entry.slot)
         self.emit(outputs if entry.emits is None else [*entry.emits, *outputs], size)
-        self._release(entry.size)
+        self.account.finish(entry.size)
         if lane.entries:
             return True
         del self.lanes[lane.key]
@@ -119,16 +118,10 @@ class Task:
         """These results, and what was put into the state so far (`size` bytes), belong to the next checkpoint."""
         if outputs:
             self.outputs.extend(outputs)
-            size += sum(len(output.value or b"") + OUTPUT_OVERHEAD_BYTES for output in outputs)
+            size += size_in_memory(outputs)
         if size:
-            self._output_bytes += size
-            self.buffered_bytes += size
-            self._buffer.add(size)
+            self.account.produce(size)
         self.dirty.set()
-
-    def _release(self, size: int) -> None:
-        self.buffered_bytes -= size
-        self._buffer.release(size)
 
     def started(self) -> None:
         """A worker has taken an event of this task into its handler."""
@@ -159,24 +152,35 @@ class Task:
         """The checkpoint is on its way; from now on results belong to the next one. Gives its changelog records."""
         self.pending = pending
         self.outputs = []
-        self._in_flight_bytes += self._output_bytes
-        self._output_bytes = 0
+        self.account.begin()
         for source, committed in pending.offsets.items():
             self.sources[source].changed = False
             if self.data is not None:
-                self.data.put(position_key(source), pack(committed))
+                self.data.put(position_key(source.topic), pack(committed))
         self.dirty.clear()
         return [record for table in self.tables for record in table.begin()]
 
     def confirm(self, ends: Mapping[TopicPartition, int] = NO_ENDS) -> None:
-        """The attempt is committed; `ends` are the offsets after what it wrote, where known. Raises StoreError."""
+        """The attempt is committed; `ends` are the offsets after what it wrote, where known."""
         if self.pending is not None:
             self.committed = (self.committed or {}) | self.pending.offsets
         self.pending = None
-        self._release(self._in_flight_bytes)
-        self._in_flight_bytes = 0
+        self.account.confirm()
         for table in self.tables:
             table.confirm(ends.get(table.changelog))
+
+    def save(self) -> None:
+        """Write what is committed into the stores. Raises StoreError; what is not written stays here and counts."""
+        try:
+            for table in self.tables:
+                table.save()
+        except StoreError as exc:
+            self.unwritten = str(exc)
+            self.account.wait_for_disk(sum(table.unwritten_bytes for table in self.tables))
+            raise
+        if self.unwritten is not None:
+            self.unwritten = None
+            self.account.wait_for_disk(0)
 
     def resume(self, found: Mapping[TopicPartition, Committed]) -> bool:
         """Go on with what is in memory, if nobody else committed since; tells whether that was possible.
@@ -196,9 +200,9 @@ class Task:
 
     @property
     def reason(self) -> str | None:
-        """Why the task does not work, if it does not."""
+        """Why the task does not work, or not as it should, if it does not."""
         if self.problem is None and self.state is TaskState.ACTIVE:
-            return None
+            return None if self.unwritten is None else f"task {self.partition}: state is not written: {self.unwritten}"
         return f"task {self.partition}: {self.problem or self.state.name.lower()}"
 
     def reset(
@@ -231,16 +235,11 @@ class Task:
         self.lanes, self.parked, self.outputs, self.pending, self.committed = {}, [], [], None, None
         for table in self.tables:
             table.drop()
-        self._buffer.release(self.buffered_bytes)
-        self.buffered_bytes = self._output_bytes = self._in_flight_bytes = 0
+        self.account.close()
+        self.unwritten = None
         self.dirty.clear()
 
     @property
     def waiting(self) -> int:
         """Events accepted and not finished."""
         return sum(progress.unfinished for progress in self.sources.values())
-
-
-def position_key(source: TopicPartition) -> bytes:
-    """What the position in a source is kept under in the task's changelog."""
-    return key_of(_POSITION, source.topic)

@@ -92,7 +92,9 @@ def wipe_state(scene: Scene, account: Account, chance: random.Random) -> None:
 def fill_disk(scene: Scene, account: Account, chance: random.Random) -> None:
     """No room for RocksDB on a worker's disk; meanwhile another worker restarts, so that tasks move onto that disk."""
     full, other = scene.pick(account, chance, 2)
-    account.strike(f"{full.name} ({full.disk.name}), while {other.name} restarts", fills=[full])
+    account.strike(
+        f"{full.name} ({full.disk.name}), while {other.name} restarts", fills=() if full.disk.is_forgiving else [full]
+    )
     full.disk.fill(full.pid)
     try:
         _end(other)

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from tests.chaos.disk import Disk
 from tests.chaos.proxy import Link
+from tests.disk import Disk
 
 ROOT = Path(__file__).parents[2]
 _READY_SECONDS = 2.0

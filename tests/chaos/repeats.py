@@ -10,7 +10,8 @@ them. A repeat is explained by a fault only so:
   given its tasks away: the same, or the call was begun in that time; and another process has had the task meanwhile,
   for a victim that is alive does not repeat what it has in memory. Of these none was left behind: when a call that
   ended an interval later was kept by the same process and task, the earlier one had to be.
-- A process whose disk is full starts its tasks over from Kafka as often as a write fails: not kept is enough.
+- A process whose files may not grow (tests/disk.py) starts its tasks over from Kafka as often as a write fails: not
+  kept is enough. A disk that is really full explains nothing.
 
 A fault's span begins the moment before it strikes and ends when the group is whole again: exactly the expected
 processes are members, the group is stable, all of them say they are ready, and an output has come since. Processes
@@ -71,7 +72,7 @@ class Span:
     overtaken: bool = False
     """Whether others, who could work, were given the tasks of the blind ones meanwhile."""
     full: frozenset[str] = frozenset()
-    """Those whose disk was full."""
+    """Those whose files might not grow."""
 
 
 class Kept(NamedTuple):

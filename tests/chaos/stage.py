@@ -9,13 +9,13 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.chaos.disk import mounted
 from tests.chaos.fleet import ROOT, Fleet, Worker
 from tests.chaos.kafka import Follower, Group
 from tests.chaos.plan import MOST_WORKERS, WORKERS_AT_FIRST
 from tests.chaos.proxy import Link, carried
 from tests.chaos.repeats import COMMIT_INTERVAL_SECONDS, Call
 from tests.chaos.scene import Scene, Timing
+from tests.disk import mounted
 from tests.kafka.config import Route
 from tests.kafka.local import LocalKafka
 from tests.kafka.ports import free_ports

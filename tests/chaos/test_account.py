@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.account import Account
-from tests.chaos.disk import Folder
 from tests.chaos.fleet import Worker
 from tests.chaos.proxy import Link
+from tests.disk import Folder
 
 
 @pytest.fixture

@@ -24,14 +24,8 @@ from aiokafka.protocol.transaction import (
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from clients.embedded_kafka import EmbeddedKafka
-from clients.kafka import (
-    Connection,
-    ConsumerDiedError,
-    check_consumer,
-    committed_positions,
-    request_rejoin,
-    stop_consumer,
-)
+from clients.group import committed_positions, request_rejoin
+from clients.kafka import Connection, ConsumerDiedError, check_consumer, stop_consumer
 from tests.kafka import TopicFactory
 
 COORDINATOR_LOADS = 14

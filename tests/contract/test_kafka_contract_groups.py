@@ -13,7 +13,8 @@ from aiokafka.errors import CommitFailedError, OffsetMetadataTooLargeError
 from aiokafka.structs import OffsetAndMetadata
 from confluent_kafka import Consumer
 
-from clients.kafka import Connection, committed_positions, is_replaced, member_id
+from clients.group import committed_positions, is_replaced, member_id
+from clients.kafka import Connection
 from tests.kafka import TopicFactory, eventually
 
 QUICK = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 100, "rebalance_timeout_ms": 6000}

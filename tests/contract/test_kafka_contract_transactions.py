@@ -7,7 +7,8 @@ from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 from confluent_kafka import KafkaException
 
-from clients.kafka import Connection, committed_positions
+from clients.group import committed_positions
+from clients.kafka import Connection
 from tests.contract.kafka_drivers import AiokafkaDriver, Driver, FencedError, LibrdkafkaDriver, Record
 from tests.kafka import TopicFactory, eventually
 

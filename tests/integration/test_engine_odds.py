@@ -12,7 +12,8 @@ from aiokafka.admin import NewPartitions
 
 from clients.cluster import Cluster
 from clients.embedded_kafka import EmbeddedKafka
-from clients.kafka import Connection, request_rejoin
+from clients.group import request_rejoin
+from clients.kafka import Connection
 from consumers.engine.context import Context
 from producers.transaction import TransactionalProducer
 from tests.integration.lab import FAST, Lab, LabEvent, until

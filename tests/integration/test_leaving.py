@@ -9,6 +9,7 @@ from clients.embedded_kafka import EmbeddedKafka
 from clients.kafka import Connection
 from consumers.engine.context import Context
 from consumers.engine.loop import Engine
+from consumers.engine.offsets import PassedOffsetError
 from consumers.engine.task_state import TaskState
 from tests.integration.lab import FAST, Lab, LabEvent, until
 from tests.integration.test_state import Ledger, Paid
@@ -85,6 +86,34 @@ async def test_workers_that_were_all_expelled_come_back_to_the_tasks_they_have_i
         hold.set()
         await lab.outputs_complete()
     assert set(lab.handled.values()) == {1}
+
+
+async def test_an_owner_that_was_expelled_and_does_not_know_leaves_the_new_owner_alone(
+    embedded_kafka: EmbeddedKafka, tmp_path: Path
+) -> None:
+    """After a cut or a freeze it opens its task again, whose last commit failed, before it hears of its expulsion."""
+    lab = Lab(Connection(bootstrap_servers=embedded_kafka.bootstrap_servers), state_dir=tmp_path)
+    await lab.create(partitions=1)
+    hold = asyncio.Event()
+
+    async def wait(_event: LabEvent, _context: Context) -> None:
+        await hold.wait()
+
+    async with lab.doomed_engine(wait, dataclasses.replace(FAST, session_timeout_seconds=60.0)) as former:
+        await lab.send(1)
+        await until(lambda: lab.handled[0] == 1, "the event to be in its handler")
+        (group,) = embedded_kafka._parts.groups._groups.values()
+        (expelled,) = group.members
+        group.leave(expelled, now=asyncio.get_running_loop().time())
+        async with lab.engine(wait):
+            await until(lambda: lab.handled[0] == 2, "the new owner to handle the event, too")
+            (task,) = former._tasks
+            task.broken = PassedOffsetError("as after a commit that failed")
+            task.dirty.set()
+            await until(lambda: "UnknownMemberId" in (task.problem or ""), "the former owner to ask the group")
+            hold.set()
+            await lab.outputs_complete()
+    assert lab.handled[0] == 2
 
 
 def tasks_of(engine: Engine) -> list[int]:

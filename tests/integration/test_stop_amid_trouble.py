@@ -13,7 +13,8 @@ from aiokafka.protocol.transaction import EndTxnRequest
 
 from clients.cluster import Cluster
 from clients.embedded_kafka import EmbeddedKafka
-from clients.kafka import Connection, request_rejoin
+from clients.group import request_rejoin
+from clients.kafka import Connection
 from consumers.engine.context import Context
 from consumers.engine.loop import Engine
 from consumers.engine.task_state import TaskState

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from consumers.engine.table import Changes
+from schemas.errors import StoreBusyError
 
 
 class DictStore:
@@ -11,6 +12,7 @@ class DictStore:
     def __init__(self) -> None:
         self.position = 0
         self.values: dict[bytes, bytes] = {}
+        self.is_full = False
 
     def get(self, key: bytes) -> bytes | None:
         return self.values.get(key)
@@ -19,6 +21,8 @@ class DictStore:
         return [key for key in self.values if key.startswith(prefix)]
 
     def apply(self, changes: Changes, position: int) -> None:
+        if self.is_full:
+            raise StoreBusyError("no room")
         self.position = position
         for key, value in changes.items():
             self.values.pop(key, None)

@@ -115,6 +115,7 @@ class World:
         """A checkpoint that gets through."""
         self._task.begin(self._task.prepare("marker"))
         self._task.confirm()
+        self._task.save()
 
     def restart(self) -> None:
         """Another worker takes over: it knows what was committed."""

@@ -81,6 +81,7 @@ class World:
         outputs, self._task.outputs = self._task.outputs, []
         self._task.begin(self._task.prepare("marker"))
         self._task.confirm()
+        self._task.save()
         evaluations = [json.loads(output.value or b"") for output in outputs if output.topic == EVALUATION]
         return [(e["status"], e["revision"], e["progress"]["questions_graded"]) for e in evaluations]
 

@@ -43,6 +43,7 @@ class Student:
         self._writes.clear()
         self._table.begin()
         self._table.confirm(None)
+        self._table.save()
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
-"""A table of state: whatever becomes of its checkpoints, it says what a plain dict would."""
+"""A table of state: whatever becomes of its checkpoints and of the disk, it says what a plain dict would."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from aiokafka import TopicPartition
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from consumers.engine.table import Table
+from schemas.errors import StoreBusyError
 from tests.unit.dict_store import DictStore
 
 KEYS = st.sampled_from([b"a", b"b", b"c"])
@@ -24,7 +26,7 @@ def replay(values: dict[bytes, bytes], changes: Iterable[tuple[bytes, bytes | No
 
 
 class TableMachine(RuleBasedStateMachine):
-    """Changes and checkpoints in any order, beside dicts of what a handler, and Kafka, would have."""
+    """Changes and checkpoints in any order, beside a dict of what a handler would have, and Kafka's log and its sum."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,6 +34,8 @@ class TableMachine(RuleBasedStateMachine):
         self.table = Table(CHANGELOG, self.store)
         self.newest: dict[bytes, bytes] = {}
         self.tried: dict[bytes, bytes] | None = None
+        self.sent: list[tuple[bytes, bytes | None]] = []
+        self.log: list[tuple[bytes, bytes | None]] = []
         self.in_kafka: dict[bytes, bytes] = {}
 
     @rule(key=KEYS, value=VALUES)
@@ -58,23 +62,37 @@ class TableMachine(RuleBasedStateMachine):
     @rule()
     def begin(self) -> None:
         """A checkpoint is tried, for the first time or again."""
-        sent = [(record.key, record.value) for record in self.table.begin() if record.key is not None]
+        self.sent = [(record.key, record.value) for record in self.table.begin() if record.key is not None]
         self.tried = dict(self.in_kafka)
-        replay(self.tried, sent)
+        replay(self.tried, self.sent)
         assert self.tried == self.newest, "a checkpoint leaves a value behind, or takes one too many"
 
     @precondition(lambda self: self.tried is not None)
-    @rule(position=st.none() | st.integers(1, 9))
-    def confirm(self, position: int | None) -> None:
+    @rule(is_end_known=st.booleans())
+    def confirm(self, is_end_known: bool) -> None:  # noqa: FBT001 - Hypothesis calls it
         assert self.tried is not None
-        self.table.confirm(position)
+        self.log += self.sent
+        self.table.confirm(len(self.log) if is_end_known else None)
         self.in_kafka, self.tried = self.tried, None
-        assert self.store.values == self.in_kafka
+
+    @rule()
+    def save(self) -> None:
+        with suppress(StoreBusyError):
+            self.table.save()
+        assert self.store.is_full or self.store.values == self.in_kafka
+
+    @rule(is_full=st.booleans())
+    def fill_or_free_the_disk(self, is_full: bool) -> None:  # noqa: FBT001
+        self.store.is_full = is_full
 
     @rule()
     def drop(self) -> None:
-        """The task starts over from what is committed."""
+        """The task starts over: a restore reads what the store does not have."""
         self.table.drop()
+        self.store.is_full = False
+        for key, value in self.log[self.store.position :]:
+            self.store.apply({key: value}, self.store.position + 1)
+        self.table = Table(CHANGELOG, self.store)
         self.newest, self.tried = dict(self.in_kafka), None
 
     @invariant()

@@ -13,6 +13,7 @@ from consumers.engine.table import Table
 from consumers.engine.task import Task
 from consumers.engine.task_state import TaskState
 from schemas.envelope import Envelope, OutputModel
+from schemas.errors import StoreBusyError
 from tests.unit.dict_store import DictStore
 
 LARGE = 100_000
@@ -33,7 +34,8 @@ class Said(OutputModel):
 class Work:
     """A task with one event in its lane, and what its handler may do."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int = 2**30) -> None:
+        self.store = DictStore()
         self.buffer = Buffer(2**30, 0.8)
         self.task = Task(0, ["in"], self.buffer)
         self.task.reset({}, {TopicPartition("in", 0): 0}, self._tables())
@@ -41,10 +43,10 @@ class Work:
         self.task.move_to(TaskState.ACTIVE)
         [self.lane] = self.task.accept(TopicPartition("in", 0), [record])
         self.before = self.buffer.bytes
-        self.context = context_of(self.lane)
+        self.context = context_of(self.lane, max_bytes)
 
     def _tables(self) -> tuple[Table, Table]:
-        return Table(TopicPartition("state", 0), DictStore()), Table(TopicPartition("seen", 0), DictStore())
+        return Table(TopicPartition("state", 0), self.store), Table(TopicPartition("seen", 0), DictStore())
 
     def put(self) -> None:
         """The event is done, and leaves a large value."""
@@ -67,8 +69,8 @@ class Work:
         return Text(text="x")
 
 
-def context_of(lane: Lane) -> Context:
-    context = Context(lane, lambda _topic: 2**30, 1)
+def context_of(lane: Lane, max_bytes: int) -> Context:
+    context = Context(lane, lambda _topic: max_bytes, 1)
     context.identify(Envelope(user_id="ann", event_id="e"))
     return context
 
@@ -91,4 +93,32 @@ async def test_what_a_dropped_task_held_counts_no_more() -> None:
     work = Work()
     await work.step()
     work.task.drop()
+    assert work.buffer.bytes == 0
+
+
+async def test_what_a_full_disk_does_not_take_counts_until_it_does() -> None:
+    work = Work()
+    task = work.task
+    work.put()
+    task.begin(task.prepare("1"))
+    task.confirm()
+    work.store.is_full = True
+    for _ in range(2):
+        with pytest.raises(StoreBusyError):
+            task.save()
+        assert LARGE < work.buffer.bytes < 1.1 * LARGE
+    assert task.reason is not None
+    work.store.is_full = False
+    task.save()
+    assert work.buffer.bytes <= work.before
+    assert task.reason is None
+
+
+async def test_a_result_too_large_for_the_changelog_counts_until_its_event_is_finished() -> None:
+    work = Work(max_bytes=1_000)
+    await work.step()
+    assert work.buffer.bytes - work.before > LARGE
+    work.task.finish(work.lane, [])
+    work.task.begin(work.task.prepare("1"))
+    work.task.confirm()
     assert work.buffer.bytes == 0
