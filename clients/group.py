@@ -70,14 +70,17 @@ def member_id(consumer: AIOKafkaConsumer) -> str:
 
 
 async def confirm_membership(consumer: AIOKafkaConsumer) -> None:
-    """Ask the group whether the consumer is still in it; raises KafkaError if not, or when nobody answers.
+    """Ask the group whether the consumer is still in it; raises KafkaError if not. Waits until the group is found.
 
     It counts as a heartbeat. If the answer is no, aiokafka's own next heartbeat has the consumer join again.
     """
     coordinator = consumer._coordinator  # noqa: SLF001
+    await coordinator.ensure_coordinator_known()
     request = HeartbeatRequest(coordinator.group_id, coordinator.generation, coordinator.member_id)
     response = await coordinator._send_req(request)  # noqa: SLF001
     error = for_code(response.error_code)
+    if error is NotCoordinatorForGroupError:
+        coordinator.coordinator_dead()
     if error not in (NoError, RebalanceInProgressError):
         raise error(coordinator.group_id)
 

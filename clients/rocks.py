@@ -36,6 +36,7 @@ _SIGNS: dict[str, type[StoreError]] = {
 }
 """How RocksDB says that files are not what their checksums say, or missing; that it has no room; that it is behind."""
 _LOOKED_AT_PER_CHANGE = 2
+_MOST_LOOKED_AT = 10_000
 
 
 class Memory:
@@ -109,11 +110,15 @@ class RocksStore:
             self._db.write(batch, self._unlogged)
         self.position, self.written_at = position, written_at
 
+    def probe(self) -> None:
+        """Write what is there already; raises StoreError, as `apply` would."""
+        self.apply({}, self.position, written_at=self.written_at)
+
     def _find_expired(self, changes: Mapping[bytes, bytes | None]) -> Iterator[bytes]:
         """The expired keys among the next few."""
         if self._expired is None:
             return
-        count, looked_at = _LOOKED_AT_PER_CHANGE * len(changes), self._looked_at
+        count, looked_at = min(_LOOKED_AT_PER_CHANGE * len(changes), _MOST_LOOKED_AT), self._looked_at
         for key, value in islice(self._db.items(from_key=looked_at or None), count):
             if not isinstance(key, bytes):
                 return

@@ -103,8 +103,11 @@ class Account:
 
     def wait_for_disk(self, count: int) -> None:
         """So many bytes in all are committed and not in the task's stores."""
-        self.accept(count)
-        self.finish(self._unwritten)
+        more = count - self._unwritten
+        if more > 0:
+            self.accept(more)
+        elif more < 0:
+            self.finish(-more)
         self._unwritten = count
 
     def close(self) -> None:

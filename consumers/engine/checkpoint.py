@@ -1,5 +1,6 @@
 """The checkpoint: one transaction of one task."""
 
+import asyncio
 import time
 
 from clients.cluster import Cluster
@@ -9,7 +10,7 @@ from consumers.engine.report import Report
 from consumers.engine.task import Task
 from producers.output import build_batches
 from producers.transaction import TransactionalProducer
-from schemas.errors import StoreBusyError
+from schemas.errors import TransactionFailedError
 
 
 class Checkpointer:
@@ -39,8 +40,14 @@ class Checkpointer:
 
         Only as a member of the group: who was expelled and does not know would end the work of whom it gave the task.
         """
-        await self._membership.confirm()
-        await self._producer.start()
+        seconds = self._limits.session_timeout_seconds / 2  # the group's answer holds for a whole one
+        try:
+            async with asyncio.timeout(seconds):
+                await self._membership.confirm()
+            async with asyncio.timeout(seconds):
+                await self._producer.start()
+        except TimeoutError as exc:
+            raise TransactionFailedError(f"no answer from Kafka within {seconds:g} s") from exc
 
     async def checkpoint(self, task: Task) -> bool:
         """Commit the task's finished work; False when there is nothing to commit, or when it has to wait.
@@ -65,6 +72,7 @@ class Checkpointer:
         longest = max(len(metadata) for _, metadata in pending.offsets.values())
         if longest > self._limits.metadata_max_chars:
             self._report.held_back(task, longest)
+            self._save(task)
             return False
         started_at = time.perf_counter()
         records = [*pending.outputs, *task.begin(pending)]
@@ -78,17 +86,15 @@ class Checkpointer:
 
     def _save(self, task: Task) -> None:
         """Write what is committed to disk. While that is full the task goes on, with its newest state in memory."""
-        was_busy, now = task.unwritten is not None, time.monotonic()
-        if was_busy and now < self._save_again_at:
+        was_busy = task.unwritten is not None
+        if was_busy and time.monotonic() < self._save_again_at:
             task.dirty.set()
             return
-        try:
-            task.save()
-        except StoreBusyError as exc:
-            self._save_again_at = now + self._limits.recovery_backoff_seconds
+        task.save()
+        if task.unwritten is not None:
+            self._save_again_at = time.monotonic() + self._limits.recovery_backoff_seconds
             task.dirty.set()
             if not was_busy:
-                self._report.store_busy(task, exc)
-        else:
-            if was_busy:
-                self._report.store_took(task)
+                self._report.store_busy(task, task.unwritten)
+        elif was_busy:
+            self._report.store_took(task)

@@ -10,7 +10,7 @@ class Limits:
     max_in_flight: int = 256
     """Events handled at once by one flow of a process: the size of its worker pool."""
     max_buffered_bytes: int = 64 * 2**20
-    """Bytes of unfinished records and of uncommitted results; above it only tasks that hold less than their share
+    """Bytes of unfinished records, uncommitted results and unwritten state; above it only tasks below their share
     are polled, below `low_water` all are. So about twice as much is the most there can be."""
     low_water: float = 0.8
     """Share of `max_buffered_bytes` at which polling goes on again."""
@@ -45,7 +45,7 @@ class Limits:
     reunion_seconds: float = 4.0
     """How long a worker that was expelled leaves others' tasks alone: after an outage all come back, one by one."""
     recovery_backoff_seconds: float = 0.5
-    """Pause before a task that failed to open, or to commit, is opened again."""
+    """Pause before a task that failed to open, or to commit, is opened again, or a busy store is tried again."""
     poll_seconds: float = 0.2
     """Longest wait of one poll; bounds how late a newly active task is polled."""
     poll_max_records: int = 4_000

@@ -10,10 +10,10 @@ from schemas.errors import InstanceTakenError
 
 
 class Membership:
-    """Watches the place that a worker has by its `KAFKA_GROUP_INSTANCE_ID`.
+    """Watches the place that a worker has in its group.
 
-    Kafka lets the newest process under an instance id in and the older one out. The older one must end: if it joined
-    again, the two would take the place from each other without end, each time with a rebalance's worth of work.
+    By a `KAFKA_GROUP_INSTANCE_ID` Kafka lets the newest process in and the older one out. The older one must end: if it
+    joined again, the two would take the place from each other without end, each time with a rebalance's worth of work.
     """
 
     def __init__(self, consumer: AIOKafkaConsumer, *, reunion_seconds: float) -> None:

@@ -148,9 +148,9 @@ class Report:
         """A task's store is up to date with its changelog."""
         self._log.info("task.restored", task=task.partition, topic=topic, records=records, seconds=round(seconds, 2))
 
-    def store_busy(self, task: Task, error: Exception) -> None:
+    def store_busy(self, task: Task, problem: str) -> None:
         """A task's committed state cannot be written now: it stays in memory until it can."""
-        self._log.error("task.store_busy", task=task.partition, error=_describe(error))
+        self._log.error("task.store_busy", task=task.partition, problem=problem)
 
     def store_took(self, task: Task) -> None:
         """All of the task's committed state is written again."""

@@ -11,9 +11,13 @@ from typing import Protocol
 from aiokafka import TopicPartition
 
 from producers.output import Output
+from schemas.errors import StoreBusyError
 
 Changes = Mapping[bytes, bytes | None]
 """New values by key; None deletes."""
+
+_ENTRY_BYTES = 180
+"""What a change costs in memory beside its key and value, measured."""
 
 
 class Store(Protocol):
@@ -30,6 +34,9 @@ class Store(Protocol):
     def apply(self, changes: Changes, position: int) -> None:
         """Write committed changes and the position after them, both or neither. Raises StoreError."""
 
+    def probe(self) -> None:
+        """Write next to nothing. Raises StoreError, as `apply` would."""
+
 
 class Table:
     """The data of one task under one changelog topic.
@@ -45,6 +52,8 @@ class Table:
         self._unwritten: dict[bytes, bytes | None] = {}
         self.position = store.position
         """The changelog offset up to which everything that is committed is known here."""
+        self.unwritten_bytes = 0
+        """What the third layer takes, once the store has refused it."""
         self._new: set[bytes] = set()
         self.journals: dict[bytes, list[bytes]] = {}
         """What a restore found of unfinished events: the keys of each one's steps, until it is handled again."""
@@ -92,22 +101,37 @@ class Table:
     def confirm(self, position: int | None) -> None:
         """The checkpoint is committed; `position` is None when nobody knows where its records ended."""
         if self._in_flight:
+            if self.unwritten_bytes:
+                for key, value in self._in_flight.items():
+                    replaced = _size(key, self._unwritten[key]) if key in self._unwritten else 0
+                    self.unwritten_bytes += _size(key, value) - replaced
             self._unwritten = {**self._unwritten, **self._in_flight} if self._unwritten else self._in_flight
             self._in_flight = {}
             self.position = self.position if position is None else position
 
-    def save(self) -> None:
-        """Write what is committed into the store. Raises StoreError; it stays in memory then, to be written later."""
-        if self._unwritten:
-            self.store.apply(self._unwritten, self.position)
-            self._unwritten = {}
+    def save(self) -> str | None:
+        """Write what is committed into the store. Why it cannot be now, if so: it stays in memory, to be tried again.
 
-    @property
-    def unwritten_bytes(self) -> int:
-        """The size of what is committed and not in the store."""
-        return sum(len(key) + len(value or b"") for key, value in self._unwritten.items())
+        A store that has refused is probed first: what waits may be a lot, and would be put together in vain. Raises
+        StoreError when it is of no use to try again.
+        """
+        if not self._unwritten:
+            return None
+        try:
+            if self.unwritten_bytes:
+                self.store.probe()
+            self.store.apply(self._unwritten, self.position)
+        except StoreBusyError as exc:
+            self.unwritten_bytes = self.unwritten_bytes or sum(_size(*change) for change in self._unwritten.items())
+            return str(exc)
+        self._unwritten, self.unwritten_bytes = {}, 0
+        return None
 
     def drop(self) -> None:
         """Forget what is not in the store."""
         self._pending, self._in_flight, self._unwritten, self._new = {}, {}, {}, set()
-        self.position = self.store.position
+        self.position, self.unwritten_bytes = self.store.position, 0
+
+
+def _size(key: bytes, value: bytes | None) -> int:
+    return _ENTRY_BYTES + len(key) + len(value or b"")

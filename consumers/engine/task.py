@@ -14,7 +14,6 @@ from consumers.engine.offsets import Committed, Position, Progress, pack, positi
 from consumers.engine.table import Changes, Table
 from consumers.engine.task_state import TaskState, may_follow
 from producers.output import Output
-from schemas.errors import StoreError
 from schemas.ids import Epoch
 
 NO_CHANGES: Changes = MappingProxyType({})
@@ -168,19 +167,17 @@ class Task:
         self.account.confirm()
         for table in self.tables:
             table.confirm(ends.get(table.changelog))
+        if self.unwritten is not None:
+            self._count_unwritten()
 
     def save(self) -> None:
-        """Write what is committed into the stores. Raises StoreError; what is not written stays here and counts."""
-        try:
-            for table in self.tables:
-                table.save()
-        except StoreError as exc:
-            self.unwritten = str(exc)
-            self.account.wait_for_disk(sum(table.unwritten_bytes for table in self.tables))
-            raise
-        if self.unwritten is not None:
-            self.unwritten = None
-            self.account.wait_for_disk(0)
+        """Write what is committed into the stores; what a busy one refuses stays here and counts. Raises StoreError."""
+        refusals = [table.save() for table in self.tables]
+        self.unwritten = next(filter(None, refusals), None)
+        self._count_unwritten()
+
+    def _count_unwritten(self) -> None:
+        self.account.wait_for_disk(sum(table.unwritten_bytes for table in self.tables))
 
     def resume(self, found: Mapping[TopicPartition, Committed]) -> bool:
         """Go on with what is in memory, if nobody else committed since; tells whether that was possible.
@@ -191,6 +188,7 @@ class Task:
             return False
         if self.pending is not None and found == self.committed | self.pending.offsets:
             self.confirm()
+            self.dirty.set()  # its state is still to be written to disk
             return True
         if found == self.committed:
             if self.pending is not None:

@@ -41,7 +41,9 @@ TABLE: Final = MappingProxyType[MetricName, Spec](
         "pathstream_events_total": Spec("Events finished", ("flow", "outcome")),
         "pathstream_event_seconds": Spec("From an event's reading to its end, retries included", ("flow",)),
         "pathstream_in_flight": Spec("Events in a handler", ("flow",)),
-        "pathstream_buffered_bytes": Spec("Bytes read from Kafka and not finished", ("flow",)),
+        "pathstream_buffered_bytes": Spec(
+            "Bytes read from Kafka and not finished, and of results not committed or not on disk yet", ("flow",)
+        ),
         "pathstream_waiting_events": Spec(
             "Events read and not finished; Kafka's own lag counts finished ones too", ("flow",)
         ),

@@ -20,9 +20,12 @@ class DictStore:
     def keys(self, prefix: bytes) -> Iterable[bytes]:
         return [key for key in self.values if key.startswith(prefix)]
 
-    def apply(self, changes: Changes, position: int) -> None:
+    def probe(self) -> None:
         if self.is_full:
             raise StoreBusyError("no room")
+
+    def apply(self, changes: Changes, position: int) -> None:
+        self.probe()
         self.position = position
         for key, value in changes.items():
             self.values.pop(key, None)
