@@ -69,6 +69,11 @@ def member_id(consumer: AIOKafkaConsumer) -> str:
     return str(consumer._coordinator.member_id)  # noqa: SLF001
 
 
+def generation(consumer: AIOKafkaConsumer) -> int:
+    """The group's generation that the consumer is in."""
+    return int(consumer._coordinator.generation)  # noqa: SLF001
+
+
 async def confirm_membership(consumer: AIOKafkaConsumer) -> None:
     """Ask the group whether the consumer is still in it; raises KafkaError if not. Waits until the group is found.
 

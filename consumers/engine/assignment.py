@@ -54,6 +54,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         self._group = group
         self._new_driver = new_driver
         self._drivers: dict[int, Driver] = {}
+        self._given: dict[int, int] = {}
         self._parting: asyncio.TimerHandle | None = None
         self._closing = False
         self.joined = False
@@ -65,6 +66,11 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
     def tasks(self) -> list[Task]:
         """All tasks that are ours, or may come back."""
         return [driver.task for driver in self._drivers.values()]
+
+    @property
+    def held(self) -> dict[int, int]:
+        """The tasks that are in memory, each with the group's generation in which we were given it last."""
+        return {n: self._given[n] for n, driver in self._drivers.items() if driver.task.committed is not None}
 
     def pollable(self, holding_less_than: float = math.inf) -> list[TopicPartition]:
         """The partitions that may take more records now: of tasks that have fewer bytes than that in memory."""
@@ -127,6 +133,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
             for partition in ours:
                 if partition not in self._drivers:
                     self._drivers[partition] = self._new_driver(partition)
+                self._given[partition] = self._membership.generation
                 self._drivers[partition].start(self._group, pause=pause)
 
     def _part_with(self, others: set[int], pause: float) -> None:

@@ -59,7 +59,9 @@ class Engine:
         self._limits = limits
         self._needs = needs
         self._group_instance_id = group_instance_id
-        self._assignor = steady_assignor(group_instance_id or uuid.uuid4().hex)
+        self._assignor = steady_assignor(
+            group_instance_id or uuid.uuid4().hex, lambda: self._session.held if self._session is not None else {}
+        )
         flow_metrics = metrics.flow(flow.name)
         flow_metrics.watch(
             in_flight=lambda: sum(task.running for task in self._tasks),

@@ -5,7 +5,7 @@ import math
 
 from aiokafka import AIOKafkaConsumer
 
-from clients.group import confirm_membership, is_replaced, member_id
+from clients.group import confirm_membership, generation, is_replaced, member_id
 from schemas.errors import InstanceTakenError
 
 
@@ -20,6 +20,8 @@ class Membership:
         self._consumer = consumer
         self._member_id = ""
         self._is_taken = False
+        self.generation = 0
+        """The group's, when it let us in last."""
         self._reunion_seconds = reunion_seconds
         self._reunion_ends = -math.inf
         self.was_expelled = False
@@ -27,7 +29,7 @@ class Membership:
 
     def joined(self) -> None:
         """The group has let us in."""
-        self._member_id = member_id(self._consumer)
+        self._member_id, self.generation = member_id(self._consumer), generation(self._consumer)
         if self.was_expelled:
             self._reunion_ends = asyncio.get_running_loop().time() + self._reunion_seconds
         self.was_expelled = False

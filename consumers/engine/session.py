@@ -68,6 +68,11 @@ class Session:
         return self._assignment.tasks if self._assignment is not None else []
 
     @property
+    def held(self) -> Mapping[int, int]:
+        """What `Assignment.held` says."""
+        return self._assignment.held if self._assignment is not None else {}
+
+    @property
     def buffered_bytes(self) -> int:
         """Bytes accepted or produced, and not finished with."""
         return self._buffer.bytes

@@ -88,6 +88,32 @@ async def test_workers_that_were_all_expelled_come_back_to_the_tasks_they_have_i
     assert set(lab.handled.values()) == {1}
 
 
+async def test_a_worker_that_goes_moves_nothing_between_those_that_stay(
+    embedded_kafka: EmbeddedKafka, tmp_path: Path
+) -> None:
+    lab = Lab(Connection(bootstrap_servers=embedded_kafka.bootstrap_servers), state_dir=tmp_path)
+    await lab.create(partitions=6)
+    hold = asyncio.Event()
+
+    async def wait(_event: LabEvent, _context: Context) -> None:
+        await hold.wait()
+
+    async with lab.engine(wait) as one, lab.engine(wait) as two:
+        async with lab.engine(wait) as three:
+            engines = [one, two, three]
+            await until(lambda: [len(engine._tasks) for engine in engines] == [2, 2, 2], "two tasks each")
+            await until(lambda: not any(engine.reasons() for engine in engines), "all to be ready")
+            await lab.send(40, keys=40)
+            await until(lambda: lab.handled.total() == 40, "all to be in flight")
+            before = [set(tasks_of(engine)) for engine in (one, two)]
+            events = sum(task.running for engine in (one, two) for task in engine._tasks)
+        await until(lambda: [len(engine._tasks) for engine in (one, two)] == [3, 3], "three tasks each")
+        assert all(had <= set(tasks_of(engine)) for had, engine in zip(before, (one, two), strict=True))
+        hold.set()
+        await lab.outputs_complete()
+    assert sum(times == 1 for times in lab.handled.values()) == events
+
+
 async def test_an_owner_that_was_expelled_and_does_not_know_leaves_the_new_owner_alone(
     embedded_kafka: EmbeddedKafka, tmp_path: Path
 ) -> None:

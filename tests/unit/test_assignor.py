@@ -1,4 +1,4 @@
-"""Who gets which partitions: whoever comes back under its name, whatever id the group gives it this time."""
+"""Who gets which tasks: whoever has them in memory, whatever id the group gives it this time."""
 
 import uuid
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from aiokafka.protocol.metadata import MetadataResponse_v1
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.assignor import steady_assignor
+from clients.assignor import Claims, share_out, steady_assignor
 
 TOPICS = ("one", "two")
 
@@ -23,8 +23,8 @@ def cluster_of(partitions: int) -> ClusterMetadata:
 def assigned(cluster: ClusterMetadata, names: Sequence[str]) -> dict[str, set[tuple[str, int]]]:
     """The partitions of each name, in a generation of its own: with new member ids."""
     ids = {uuid.uuid4().hex: name for name in names}
-    members = {member: steady_assignor(name).metadata(TOPICS) for member, name in ids.items()}
-    found = steady_assignor(names[0]).assign(cluster, members)
+    members = {member: steady_assignor(name, dict).metadata(TOPICS) for member, name in ids.items()}
+    found = steady_assignor(names[0], dict).assign(cluster, members)
     return {
         ids[member]: {(topic, number) for topic, numbers in assignment.assignment for number in numbers}
         for member, assignment in found.items()
@@ -41,3 +41,52 @@ def test_the_same_members_get_the_same_partitions_in_every_generation(partitions
     assert all(
         {n for topic, n in ours if topic == "one"} == {n for t, n in ours if t == "two"} for ours in first.values()
     )
+
+
+tasks = st.integers(1, 30)
+claims = st.dictionaries(st.text("abc", min_size=1), st.dictionaries(st.integers(0, 35), st.integers(0, 3)), min_size=1)
+
+
+def joined(shares: dict[str, list[int]], generation: int) -> dict[str, Claims]:
+    """What the members bring along that were given these shares."""
+    return {name: Claims(name, dict.fromkeys(share, generation)) for name, share in shares.items()}
+
+
+@given(count=tasks, brought=claims)
+def test_whatever_they_claim_every_task_goes_to_one_member_and_all_get_as_many(
+    count: int, brought: dict[str, dict[int, int]]
+) -> None:
+    shares = share_out(count, {name: Claims(name, held) for name, held in brought.items()})
+    assert sorted(task for share in shares.values() for task in share) == list(range(count))
+    assert max(map(len, shares.values())) - min(map(len, shares.values())) <= 1
+
+
+@given(count=tasks, members=st.integers(2, 6), gone=st.integers(0, 5))
+def test_when_a_member_goes_the_others_keep_what_they_have(count: int, members: int, gone: int) -> None:
+    first = share_out(count, {f"m{n}": Claims(f"m{n}", {}) for n in range(members)})
+    left = {name: share for name, share in first.items() if name != f"m{gone % members}"}
+    after = share_out(count, joined(left, 1))
+    assert all(set(share) <= set(after[name]) for name, share in left.items())
+
+
+@given(share=st.integers(1, 6), members=st.integers(2, 6), gone=st.integers(0, 5))
+def test_a_member_that_comes_back_gets_what_it_had(share: int, members: int, gone: int) -> None:
+    """As far as it is in equal numbers: the others have been given it meanwhile, and give it up first."""
+    first = share_out(share * members, {f"m{n}": Claims(f"m{n}", {}) for n in range(members)})
+    lost = f"m{gone % members}"
+    alone = share_out(share * members, joined({name: ours for name, ours in first.items() if name != lost}, 1))
+    assert share_out(share * members, joined(alone, 2) | joined({lost: first[lost]}, 1)) == first
+
+
+@given(count=st.integers(2, 30))
+def test_of_two_that_claim_a_task_it_is_whose_claim_is_newer(count: int) -> None:
+    held = range(count // 2)
+    shares = share_out(count, {"a": Claims("a", dict.fromkeys(held, 1)), "b": Claims("b", dict.fromkeys(held, 2))})
+    assert shares["b"][: count // 2] == list(held)
+
+
+def test_what_other_programs_bring_along_is_no_claim() -> None:
+    for data in (None, b"", b"\xff", b"{}", b"[1]", b'["a", [[1, "x"]]]', b'["a", 7]'):
+        assert Claims.decode(data).held == {}
+    claims = Claims("name", {3: 7})
+    assert Claims.decode(claims.encode()) == claims
