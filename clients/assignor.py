@@ -16,7 +16,10 @@ class Claims(NamedTuple):
     name: str
     """Outlives its memberships: the group gives it another id in each."""
     held: Mapping[int, int]
-    """The tasks that it has in memory, each with the group's generation in which it was given it last."""
+    """The tasks that it has, each with the group's generation in which it read it into memory.
+
+    Less than 0 for what is not there yet, but partly read, or on its disk.
+    """
 
     def encode(self) -> bytes:
         """As a member's user data."""
@@ -25,7 +28,7 @@ class Claims(NamedTuple):
     @classmethod
     def decode(cls, user_data: bytes | None) -> Self:
         """Whatever is none of ours is a name that holds nothing."""
-        with suppress(ValueError, TypeError):
+        with suppress(ValueError, TypeError, OverflowError, RecursionError):
             name, held = json.loads(user_data or b"")
             return cls(str(name), {int(task): int(generation) for task, generation in held})
         return cls((user_data or b"").hex(), {})
@@ -34,8 +37,8 @@ class Claims(NamedTuple):
 def share_out(count: int, members: Mapping[str, Claims]) -> dict[str, list[int]]:
     """Tasks 0 to `count` for members by their ids, at least one: in equal numbers, which differ by one at most.
 
-    A task stays with the member that was given it last. One that has too many gives up first what others have in
-    memory, too, as those have who come back. With nothing in memory they get ranges, in the order of their names.
+    A task stays with the member that read it last. One that has too many gives up first what others have, too, as those
+    have who come back. Of tasks that nobody has they get ranges, in the order of their names.
     """
     order = sorted(members, key=lambda member: (members[member].name, member))
     claimants = {
@@ -53,7 +56,7 @@ def share_out(count: int, members: Mapping[str, Claims]) -> dict[str, list[int]]
         shares[member].sort(key=lambda task: (len(claimants[task]) > 1, task))
         del shares[member][room[member] :]
     given = {task for share in shares.values() for task in share}
-    for task in sorted(claimants.keys() - given):
+    for task in sorted(claimants.keys() - given, key=lambda task: (not claimants[task], task)):
         taker = next(m for m in (*claimants[task], *order) if len(shares[m]) < room[m])
         shares[taker].append(task)
     return {member: sorted(share) for member, share in shares.items()}

@@ -54,7 +54,6 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         self._group = group
         self._new_driver = new_driver
         self._drivers: dict[int, Driver] = {}
-        self._given: dict[int, int] = {}
         self._parting: asyncio.TimerHandle | None = None
         self._closing = False
         self.joined = False
@@ -69,8 +68,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
 
     @property
     def held(self) -> dict[int, int]:
-        """The tasks that are in memory, each with the group's generation in which we were given it last."""
-        return {n: self._given[n] for n, driver in self._drivers.items() if driver.task.committed is not None}
+        """The tasks that are in memory, or will be, each with the group's generation in which it was read."""
+        return {partition: driver.task.generation for partition, driver in self._drivers.items()}
 
     def pollable(self, holding_less_than: float = math.inf) -> list[TopicPartition]:
         """The partitions that may take more records now: of tasks that have fewer bytes than that in memory."""
@@ -133,8 +132,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
             for partition in ours:
                 if partition not in self._drivers:
                     self._drivers[partition] = self._new_driver(partition)
-                self._given[partition] = self._membership.generation
-                self._drivers[partition].start(self._group, pause=pause)
+                self._drivers[partition].start(self._group, generation=self._membership.generation, pause=pause)
 
     def _part_with(self, others: set[int], pause: float) -> None:
         """Close what is others' now: after a pause, while it may come back, as those who come back one by one do."""

@@ -19,7 +19,7 @@ from consumers.engine.offsets import PassedOffsetError, UnknownProgressError
 from consumers.engine.positions import Positions
 from consumers.engine.report import Report
 from consumers.engine.restorer import Restorer
-from consumers.engine.task import Task
+from consumers.engine.task import UNREAD, Task
 from consumers.engine.task_state import TaskState
 from schemas.errors import FencedError, RecordRefusedError, StoreError, TransactionFailedError
 
@@ -53,9 +53,11 @@ class Driver:
         self._checkpointer = checkpointer
         self._running: asyncio.Task[None] | None = None
         self._quiet_by = 0.0
+        self._generation = UNREAD
 
-    def start(self, group: asyncio.TaskGroup, *, pause: float = 0.0) -> None:
+    def start(self, group: asyncio.TaskGroup, *, generation: int, pause: float = 0.0) -> None:
         """The group gave us the task, or gave it back; one not in memory is opened after a pause, in seconds."""
+        self._generation = generation
         if self.task.committed is not None:
             pause = 0.0
         if self.task.state is not TaskState.OPENING:
@@ -166,6 +168,7 @@ class Driver:
             found = await self._positions.find(task, tables[0] if tables is not None else None)
             obey_cancellation()
             task.reset(found.positions, found.starts, tables)
+            task.generation = self._generation
         self.rewind()
         if task.pending is None:
             task.problem = None

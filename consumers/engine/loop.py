@@ -22,11 +22,12 @@ from consumers.engine.report import Report
 from consumers.engine.restorer import Restorer
 from consumers.engine.session import Session
 from consumers.engine.stores import Stores
-from consumers.engine.task import Task
+from consumers.engine.task import UNREAD, Task
 from consumers.engine.task_state import TaskState
 from consumers.observability import Metrics
 from schemas.errors import InstanceTakenError, StoreError
 
+_ON_DISK = UNREAD - 1
 _HEARTBEATS_PER_SESSION = 6
 
 
@@ -59,9 +60,7 @@ class Engine:
         self._limits = limits
         self._needs = needs
         self._group_instance_id = group_instance_id
-        self._assignor = steady_assignor(
-            group_instance_id or uuid.uuid4().hex, lambda: self._session.held if self._session is not None else {}
-        )
+        self._assignor = steady_assignor(group_instance_id or uuid.uuid4().hex, self._held)
         flow_metrics = metrics.flow(flow.name)
         flow_metrics.watch(
             in_flight=lambda: sum(task.running for task in self._tasks),
@@ -132,6 +131,12 @@ class Engine:
         finally:
             if self._restorer is not None:
                 await self._restorer.close_all()
+
+    def _held(self) -> dict[int, int]:
+        """What the worker brings along when it joins: what is only on its disk counts less than anything in memory."""
+        stores = self._stores if self._flow.stateful else None
+        on_disk = dict.fromkeys(stores.present(self._flow.group_id), _ON_DISK) if stores is not None else {}
+        return on_disk | (self._session.held if self._session is not None else {})
 
     def _consumer(self) -> AIOKafkaConsumer:
         session_ms = int(self._limits.session_timeout_seconds * 1000)

@@ -68,7 +68,7 @@ class Session:
         return self._assignment.tasks if self._assignment is not None else []
 
     @property
-    def held(self) -> Mapping[int, int]:
+    def held(self) -> dict[int, int]:
         """What `Assignment.held` says."""
         return self._assignment.held if self._assignment is not None else {}
 

@@ -95,6 +95,12 @@ class Stores:
             state.close()
             raise
 
+    def present(self, group_id: str) -> list[int]:
+        """The tasks of which there is something on disk."""
+        with suppress(OSError):
+            return [int(entry.name) for entry in (self._folder / group_id).iterdir() if entry.name.isdecimal()]
+        return []
+
     def wipe(self, group_id: str, partition: int) -> None:
         """Remove a task's folder; its stores have to be closed."""
         shutil.rmtree(self._task(group_id, partition), ignore_errors=True)

@@ -16,6 +16,9 @@ from consumers.engine.task_state import TaskState, may_follow
 from producers.output import Output
 from schemas.ids import Epoch
 
+UNREAD = -1
+"""The generation of the group in which a task was read that is not in memory."""
+
 NO_CHANGES: Changes = MappingProxyType({})
 NO_ENDS: Mapping[TopicPartition, int] = MappingProxyType({})
 
@@ -35,6 +38,7 @@ class Task:
         self.partition = partition
         self.state = TaskState.OPENING
         self.epoch = Epoch(0)
+        self.generation = UNREAD
         self.problem: str | None = None
         self.unwritten: str | None = None
         """Why committed state is not in the stores yet, if it is not: as a rule, the disk is full."""
@@ -234,6 +238,7 @@ class Task:
         for table in self.tables:
             table.drop()
         self.account.close()
+        self.generation = UNREAD
         self.unwritten = None
         self.dirty.clear()
 
