@@ -13,10 +13,12 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 import aiohttp
+from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
 from clients.cluster import Cluster
+from clients.kafka import Connection
 from clients.rocks import Memory
 from consumers.connection import connection_for
 from consumers.engine.context import Context, Emission, Work
@@ -32,6 +34,7 @@ from schemas.errors import ContentServiceUnavailableError
 from tests.chaos import job
 
 _CALL_SECONDS = 120.0
+_LOOK_AGAIN_SECONDS = 0.2
 _FLAKY_EVERY = 50
 
 
@@ -170,7 +173,7 @@ async def main() -> None:
             HealthServer(settings.http_host, settings.http_port, reasons, lambda: True, registry)
         )
         connection = connection_for(settings)
-        cluster = await stack.enter_async_context(Cluster(connection))
+        cluster = await _found(connection, stack)
         timeout = aiohttp.ClientTimeout(total=_CALL_SECONDS)
         connector = aiohttp.TCPConnector(limit=0)
         paid = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout, connector=connector))
@@ -190,6 +193,15 @@ async def main() -> None:
             watching = group.create_task(outage.watch())
             await engine.run(stop)
             watching.cancel()
+
+
+async def _found(connection: Connection, stack: AsyncExitStack) -> Cluster:
+    """The brokers, as soon as there are any: without one a worker ends, and would be started again by what runs it."""
+    while True:
+        try:
+            return await stack.enter_async_context(Cluster(connection))
+        except KafkaError:
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
 
 if __name__ == "__main__":
