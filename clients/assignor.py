@@ -9,6 +9,9 @@ from aiokafka.cluster import ClusterMetadata
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 
+_NONE = -(2**31)
+"""Older than any claim."""
+
 
 class Claims(NamedTuple):
     """What a member brings along when it joins."""
@@ -45,18 +48,22 @@ def share_out(count: int, members: Mapping[str, Claims]) -> dict[str, list[int]]
         task: sorted((m for m in order if task in members[m].held), key=lambda m: -members[m].held[task])
         for task in range(count)
     }
+    read_by = {task: [m for m in claiming if members[m].held[task] >= 0] for task, claiming in claimants.items()}
     shares: dict[str, list[int]] = {member: [] for member in order}
-    for task, claiming in claimants.items():
-        if claiming:
-            shares[claiming[0]].append(task)
+    for task, readers in read_by.items():
+        if readers:
+            shares[readers[0]].append(task)
     least, more = divmod(count, len(order))
     by_size = sorted(order, key=lambda member: -len(shares[member]))
     room = {member: least + (place < more) for place, member in enumerate(by_size)}
     for member in order:
-        shares[member].sort(key=lambda task: (len(claimants[task]) > 1, task))
+        shares[member].sort(key=lambda task: (len(read_by[task]) > 1, len(claimants[task]) > 1, task))
         del shares[member][room[member] :]
     given = {task for share in shares.values() for task in share}
-    for task in sorted(claimants.keys() - given, key=lambda task: (not claimants[task], task)):
+    newest = {
+        task: max((members[m].held[task] for m in claiming), default=_NONE) for task, claiming in claimants.items()
+    }
+    for task in sorted(claimants.keys() - given, key=lambda task: (-newest[task], task)):
         taker = next(m for m in (*claimants[task], *order) if len(shares[m]) < room[m])
         shares[taker].append(task)
     return {member: sorted(share) for member, share in shares.items()}

@@ -90,3 +90,16 @@ def test_what_other_programs_bring_along_is_no_claim() -> None:
         assert Claims.decode(data).held == {}
     claims = Claims("name", {3: 7})
     assert Claims.decode(claims.encode()) == claims
+
+
+@given(share=st.integers(1, 6), members=st.integers(2, 6), fresh=st.integers(0, 5))
+def test_what_is_on_a_disk_drives_nothing_out_of_a_memory(share: int, members: int, fresh: int) -> None:
+    """Everybody has had everything at some time; one member comes back with nothing at all."""
+    count = share * members
+    first = share_out(count, {f"m{n}": Claims(f"m{n}", {}) for n in range(members)})
+    back = f"m{fresh % members}"
+    brought = {
+        name: Claims(name, {} if name == back else dict.fromkeys(range(count), -2) | dict.fromkeys(ours, 5))
+        for name, ours in first.items()
+    }
+    assert share_out(count, brought) == first
