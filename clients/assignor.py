@@ -60,9 +60,7 @@ def share_out(count: int, members: Mapping[str, Claims]) -> dict[str, list[int]]
         shares[member].sort(key=lambda task: (len(read_by[task]) > 1, len(claimants[task]) > 1, task))
         del shares[member][room[member] :]
     given = {task for share in shares.values() for task in share}
-    newest = {
-        task: max((members[m].held[task] for m in claiming), default=_NONE) for task, claiming in claimants.items()
-    }
+    newest = {task: members[claiming[0]].held[task] if claiming else _NONE for task, claiming in claimants.items()}
     for task in sorted(claimants.keys() - given, key=lambda task: (-newest[task], task)):
         taker = next(m for m in (*claimants[task], *order) if len(shares[m]) < room[m])
         shares[taker].append(task)
@@ -70,7 +68,7 @@ def share_out(count: int, members: Mapping[str, Claims]) -> dict[str, list[int]]
 
 
 def steady_assignor(name: str, held: Callable[[], Mapping[int, int]]) -> type[RangePartitionAssignor]:
-    """The assignor of a member of that name; `held` is asked at each joining what it has in memory.
+    """The assignor of a member of that name; `held` is asked at each joining what it has, as `Claims.held`.
 
     aiokafka's range assignor sorts members by ids, which are random: members that an outage has expelled would come
     back to each other's tasks, and all that they have in memory would be lost. It also moves tasks between members that

@@ -106,7 +106,8 @@ def _send(connection: AIOKafkaConnection, request: Any, expect_response: bool = 
 async def _answer_or_closed(connection: AIOKafkaConnection, answer: Awaitable[Any]) -> Any:
     """The answer to a client's first request, on a connection that the client itself does not know.
 
-    It is lost, and stays open, when the client is cancelled meanwhile, as when a task is taken away amid a restore.
+    Of all connections it alone has nobody to tell that it is closed (`_on_close_cb`). It is lost, and stays open, when
+    the client is cancelled meanwhile, as when a task is taken away amid a restore.
     """
     try:
         return await answer

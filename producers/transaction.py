@@ -79,10 +79,10 @@ class TransactionalProducer:
         """Producer id and epoch: unlike those of every other start of any producer."""
         return f"{self._producer_id:x}.{self._epoch:x}"
 
-    async def start(self) -> None:
+    async def start(self, *, within_seconds: float = _START_SECONDS) -> None:
         """Fence the id's earlier producers and end what they left open. Raises TransactionFailedError."""
         request = InitProducerIdRequest(self._id, int(self._timeout * 1000))
-        async with self._deadline(_START_SECONDS):
+        async with self._deadline(within_seconds):
             response = await self._ask_coordinator(
                 CoordinationType.TRANSACTION, self._id, request, lambda answer: [answer.error_code]
             )

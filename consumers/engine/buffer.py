@@ -14,7 +14,6 @@ RECORD_OVERHEAD_BYTES = 700
 OUTPUT_OVERHEAD_BYTES = 850
 """What an output costs in memory beside its value, measured: its key and its headers."""
 
-
 REMEMBERED_BYTES = 300
 """What an event id that is remembered costs until it is committed, measured."""
 

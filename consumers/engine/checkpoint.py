@@ -44,10 +44,9 @@ class Checkpointer:
         try:
             async with asyncio.timeout(seconds):
                 await self._membership.confirm()
-            async with asyncio.timeout(seconds):
-                await self._producer.start()
         except TimeoutError as exc:
-            raise TransactionFailedError(f"no answer from Kafka within {seconds:g} s") from exc
+            raise TransactionFailedError(f"{self._group_id}: no answer from Kafka within {seconds:g} s") from exc
+        await self._producer.start(within_seconds=seconds)
 
     async def checkpoint(self, task: Task) -> bool:
         """Commit the task's finished work; False when there is nothing to commit, or when it has to wait.

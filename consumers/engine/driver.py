@@ -55,7 +55,7 @@ class Driver:
         self._quiet_by = 0.0
         self._generation = UNREAD
 
-    def start(self, group: asyncio.TaskGroup, *, generation: int, pause: float = 0.0) -> None:
+    def start(self, group: asyncio.TaskGroup, *, generation: int, pause: float) -> None:
         """The group gave us the task, or gave it back; one not in memory is opened after a pause, in seconds."""
         self._generation = generation
         if self.task.committed is not None:

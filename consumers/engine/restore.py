@@ -1,11 +1,11 @@
 """Brings a task's store up to the end of its changelog before the task may be active."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from clients.kafka import Connection, reading
 from clients.rocks import RocksStore
@@ -75,15 +75,10 @@ async def _copy(
 
 async def _apply(store: RocksStore, changes: Changes, position: int, written_at: float) -> None:
     """Write, and wait for a store that is behind, as it may be with so much at once; not for ever, on a full disk."""
-    for tries_left in reversed(range(_TRIES)):
-        try:
+    busy, tries, pause = retry_if_exception_type(StoreBusyError), stop_after_attempt(_TRIES), wait_fixed(_PAUSE_SECONDS)
+    async for attempt in AsyncRetrying(retry=busy, stop=tries, wait=pause, reraise=True):
+        with attempt:
             store.apply(changes, position, written_at=written_at)
-        except StoreBusyError:
-            if not tries_left:
-                raise
-        else:
-            return
-        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 def _too_old(store: RocksStore, now: float) -> bool:

@@ -9,13 +9,14 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.admin import NewTopic
 from prometheus_client import CollectorRegistry
 
 from clients.cluster import Cluster
+from clients.embedded_kafka import EmbeddedKafka
 from clients.kafka import Connection
 from clients.rocks import Memory
 from consumers.engine.context import Context
@@ -76,6 +77,11 @@ class Lab:
     needs: tuple[GlobalTable[Any], ...] = ()
     rescue: Callable[["LabEvent", Context], bool] | None = None
     give_up: Callable[["LabEvent", Context], None] | None = None
+
+    @classmethod
+    def embedded(cls, kafka: EmbeddedKafka, *, state_dir: Path | None = None) -> Self:
+        """On the embedded broker."""
+        return cls(Connection(bootstrap_servers=kafka.bootstrap_servers), state_dir=state_dir)
 
     @property
     def topic(self) -> str:
@@ -204,15 +210,9 @@ class Lab:
                     running.cancel()
                     await asyncio.wait([running])
 
-    @contextlib.asynccontextmanager
-    async def reader(self, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
-        """A consumer of committed records from the topic's beginning."""
-        consumer = self.connection.consumer(topic, metadata_max_age_ms=1_000)  # a topic may have been made just now
-        await consumer.start()
-        try:
-            yield consumer
-        finally:
-            await consumer.stop()
+    def reader(self, topic: str) -> AIOKafkaConsumer:
+        """A consumer of committed records from the topic's beginning; an async context manager."""
+        return self.connection.consumer(topic, metadata_max_age_ms=1_000)  # a topic may have been made just now
 
     async def read(self, topic: str, count: int, seconds: float = 30.0) -> list[ConsumerRecord[Any, Any]]:
         """At least `count` committed records of a topic, and all that are there."""

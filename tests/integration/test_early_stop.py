@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 
 from clients.embedded_kafka import EmbeddedKafka
-from clients.kafka import Connection
 from tests.integration.lab import Lab
 
 
 @pytest.fixture
 def lab(embedded_kafka: EmbeddedKafka, tmp_path: Path) -> Lab:
     """On the embedded broker: what is shown does not depend on the broker."""
-    return Lab(Connection(bootstrap_servers=embedded_kafka.bootstrap_servers), state_dir=tmp_path / "state")
+    return Lab.embedded(embedded_kafka, state_dir=tmp_path / "state")
 
 
 # aiokafka leaves the sockets of a start that is cut off to the garbage collector.

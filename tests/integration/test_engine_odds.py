@@ -96,7 +96,7 @@ async def test_work_of_a_task_that_somebody_else_went_on_with_is_dropped(lab: La
 
 async def test_a_partition_that_cannot_be_read_is_named_and_costs_no_other(embedded_kafka: EmbeddedKafka) -> None:
     """A damaged batch in partition 1; thousands of events in partition 0 go through."""
-    lab = Lab(Connection(bootstrap_servers=embedded_kafka.bootstrap_servers))
+    lab = Lab.embedded(embedded_kafka)
     await lab.create(partitions=2)
     await lab.send(4_000, keys=50)
     damaged = embedded_kafka._parts.topics.partition(lab.topic, 1)
@@ -148,7 +148,7 @@ async def test_a_restore_that_fails_leaves_the_task_inactive_until_it_works(
     embedded_kafka: EmbeddedKafka, tmp_path: Path
 ) -> None:
     """A damaged changelog: never with empty state, but with a reason on /readyz, and again and again."""
-    lab = Lab(Connection(bootstrap_servers=embedded_kafka.bootstrap_servers), state_dir=tmp_path / "first")
+    lab = Lab.embedded(embedded_kafka, state_dir=tmp_path / "first")
     await lab.create(partitions=1)
     await lab.send(20, keys=2)
     async with lab.engine(count_events):

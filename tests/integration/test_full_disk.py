@@ -7,7 +7,6 @@ import pytest
 from pydantic import BaseModel
 
 from clients.embedded_kafka import EmbeddedKafka
-from clients.kafka import Connection
 from consumers.engine.context import Context
 from tests.disk import SmallDisk
 from tests.integration.lab import Lab, LabEvent, until
@@ -47,8 +46,7 @@ class Work:
 async def test_events_go_on_while_the_disk_is_full_and_no_step_is_paid_for_again(
     embedded_kafka: EmbeddedKafka, small_disk: SmallDisk
 ) -> None:
-    connection = Connection(bootstrap_servers=embedded_kafka.bootstrap_servers)
-    lab, work = Lab(connection, state_dir=small_disk.path / "state"), Work(LEARNERS)
+    lab, work = Lab.embedded(embedded_kafka, state_dir=small_disk.path / "state"), Work(LEARNERS)
     await lab.create(partitions=2)
     async with lab.engine(work) as engine:
         await lab.send(LEARNERS, keys=LEARNERS)
@@ -74,8 +72,7 @@ async def test_a_worker_that_comes_to_a_full_disk_begins_when_there_is_room(
     embedded_kafka: EmbeddedKafka, small_disk: SmallDisk, left: int
 ) -> None:
     """It restores more than fits, and handles nothing before all of it is there."""
-    connection = Connection(bootstrap_servers=embedded_kafka.bootstrap_servers)
-    lab, work = Lab(connection, state_dir=small_disk.path / "state"), Work(MANY)
+    lab, work = Lab.embedded(embedded_kafka, state_dir=small_disk.path / "state"), Work(MANY)
     await lab.create(partitions=1)
     async with lab.engine(work):
         await lab.send(MANY, keys=MANY)

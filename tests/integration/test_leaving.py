@@ -55,19 +55,28 @@ def states(engine: Engine) -> set[TaskState]:
     return {task.state for task in engine._tasks}
 
 
+class Hold:
+    """A handler that keeps every event until it is to let go."""
+
+    def __init__(self) -> None:
+        self._is_over = asyncio.Event()
+
+    async def __call__(self, _event: LabEvent, _context: Context) -> None:
+        await self._is_over.wait()
+
+    def let_go(self) -> None:
+        self._is_over.set()
+
+
 async def test_workers_that_were_all_expelled_come_back_to_the_tasks_they_have_in_memory(
     embedded_kafka: EmbeddedKafka, tmp_path: Path
 ) -> None:
     """As after a broker's outage that is longer than the session timeout; two of them notice later than the others."""
-    lab = Lab(Connection(bootstrap_servers=embedded_kafka.bootstrap_servers), state_dir=tmp_path)
+    lab = Lab.embedded(embedded_kafka, state_dir=tmp_path)
     await lab.create(partitions=WORKERS)
-    hold = asyncio.Event()
-
-    async def wait(_event: LabEvent, _context: Context) -> None:
-        await hold.wait()
-
+    hold = Hold()
     async with AsyncExitStack() as stack:
-        engines = [await stack.enter_async_context(lab.engine(wait, limits)) for limits in (QUICK, QUICK, FAST, FAST)]
+        engines = [await stack.enter_async_context(lab.engine(hold, limits)) for limits in (QUICK, QUICK, FAST, FAST)]
         await until(
             lambda: all(len(engine._tasks) == 1 and not engine.reasons() for engine in engines), "one task each"
         )
@@ -83,7 +92,7 @@ async def test_workers_that_were_all_expelled_come_back_to_the_tasks_they_have_i
             lambda: not any(engine.reasons() for engine in engines) and list(map(tasks_of, engines)) == before,
             "all to be ready again with the tasks they had",
         )
-        hold.set()
+        hold.let_go()
         await lab.outputs_complete()
     assert set(lab.handled.values()) == {1}
 
@@ -91,15 +100,11 @@ async def test_workers_that_were_all_expelled_come_back_to_the_tasks_they_have_i
 async def test_a_worker_that_goes_moves_nothing_between_those_that_stay(
     embedded_kafka: EmbeddedKafka, tmp_path: Path
 ) -> None:
-    lab = Lab(Connection(bootstrap_servers=embedded_kafka.bootstrap_servers), state_dir=tmp_path)
+    lab = Lab.embedded(embedded_kafka, state_dir=tmp_path)
     await lab.create(partitions=6)
-    hold = asyncio.Event()
-
-    async def wait(_event: LabEvent, _context: Context) -> None:
-        await hold.wait()
-
-    async with lab.engine(wait) as one, lab.engine(wait) as two:
-        async with lab.engine(wait) as three:
+    hold = Hold()
+    async with lab.engine(hold) as one, lab.engine(hold) as two:
+        async with lab.engine(hold) as three:
             engines = [one, two, three]
             await until(lambda: [len(engine._tasks) for engine in engines] == [2, 2, 2], "two tasks each")
             await until(lambda: not any(engine.reasons() for engine in engines), "all to be ready")
@@ -109,7 +114,7 @@ async def test_a_worker_that_goes_moves_nothing_between_those_that_stay(
             events = sum(task.running for engine in (one, two) for task in engine._tasks)
         await until(lambda: [len(engine._tasks) for engine in (one, two)] == [3, 3], "three tasks each")
         assert all(had <= set(tasks_of(engine)) for had, engine in zip(before, (one, two), strict=True))
-        hold.set()
+        hold.let_go()
         await lab.outputs_complete()
     assert sum(times == 1 for times in lab.handled.values()) == events
 
@@ -118,26 +123,22 @@ async def test_an_owner_that_was_expelled_and_does_not_know_leaves_the_new_owner
     embedded_kafka: EmbeddedKafka, tmp_path: Path
 ) -> None:
     """After a cut or a freeze it opens its task again, whose last commit failed, before it hears of its expulsion."""
-    lab = Lab(Connection(bootstrap_servers=embedded_kafka.bootstrap_servers), state_dir=tmp_path)
+    lab = Lab.embedded(embedded_kafka, state_dir=tmp_path)
     await lab.create(partitions=1)
-    hold = asyncio.Event()
-
-    async def wait(_event: LabEvent, _context: Context) -> None:
-        await hold.wait()
-
-    async with lab.doomed_engine(wait, dataclasses.replace(FAST, session_timeout_seconds=60.0)) as former:
+    hold = Hold()
+    async with lab.doomed_engine(hold, dataclasses.replace(FAST, session_timeout_seconds=60.0)) as former:
         await lab.send(1)
         await until(lambda: lab.handled[0] == 1, "the event to be in its handler")
         (group,) = embedded_kafka._parts.groups._groups.values()
         (expelled,) = group.members
         group.leave(expelled, now=asyncio.get_running_loop().time())
-        async with lab.engine(wait):
+        async with lab.engine(hold):
             await until(lambda: lab.handled[0] == 2, "the new owner to handle the event, too")
             (task,) = former._tasks
             task.broken = PassedOffsetError("as after a commit that failed")
             task.dirty.set()
             await until(lambda: "UnknownMemberId" in (task.problem or ""), "the former owner to ask the group")
-            hold.set()
+            hold.let_go()
             await lab.outputs_complete()
     assert lab.handled[0] == 2
 

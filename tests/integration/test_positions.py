@@ -45,7 +45,7 @@ async def test_a_coordinator_that_says_nothing_is_committed_makes_nobody_begin_a
     embedded_kafka: EmbeddedKafka, tmp_path: Path
 ) -> None:
     """As one does for a moment after a broker's crash: a second worker joins just then."""
-    lab = Lab(Connection(bootstrap_servers=embedded_kafka.bootstrap_servers), state_dir=tmp_path)
+    lab = Lab.embedded(embedded_kafka, state_dir=tmp_path)
     await lab.create()
     await send_anonymous(lab)
     hold = asyncio.Event()

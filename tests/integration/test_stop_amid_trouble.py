@@ -58,7 +58,7 @@ def numbers(records: list[Any]) -> Counter[int]:
 async def test_a_commit_whose_answer_was_lost_is_not_made_again_by_the_last_one(
     embedded_kafka: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told_while: str
 ) -> None:
-    lab = Lab(Connection(bootstrap_servers=embedded_kafka.bootstrap_servers), state_dir=tmp_path)
+    lab = Lab.embedded(embedded_kafka, state_dir=tmp_path)
     await lab.create(partitions=1)
     await lab.send(20, keys=20)
     line, go = Line(monkeypatch), asyncio.Event()
