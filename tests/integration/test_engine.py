@@ -2,16 +2,13 @@
 
 import asyncio
 import dataclasses
-import json
 from pathlib import Path
 
 import pytest
 
 from clients.kafka import Connection
 from consumers.engine.context import Context
-from consumers.engine.offsets import decode
 from consumers.engine.repartition import origin_of
-from producers.output import partition_for
 from schemas.errors import ContentServiceUnavailableError
 from tests.integration.lab import FAST, Lab, LabEvent, until
 from tests.kafka import KafkaUnderTest
@@ -199,45 +196,6 @@ async def test_a_shutdown_finishes_what_is_in_a_handler_and_leaves_the_rest_unto
     assert set(lab.handled.values()) == {1}
 
 
-async def test_memory_is_bounded_in_bytes_while_one_learner_is_stuck(lab: Lab) -> None:
-    await lab.create(partitions=2)
-    await lab.send(2000, keys=1)
-    release = asyncio.Event()
-
-    async def stuck(_event: LabEvent, _context: Context) -> None:
-        await release.wait()
-
-    small = dataclasses.replace(FAST, max_buffered_bytes=200_000, poll_max_records=50)
-    async with lab.engine(stuck, small) as engine:
-        await until(lambda: engine.buffered_bytes >= 200_000, "the buffer to be full")
-        assert engine.buffered_bytes < 250_000
-        release.set()
-        await lab.outputs_complete()
-        await until(lambda: engine.buffered_bytes == 0, "the buffer to be empty")
-
-
-async def test_the_commit_carries_what_is_done_beyond_the_committed_offset(lab: Lab) -> None:
-    await lab.create(partitions=1)
-    await lab.send(10, keys=10)
-    never = asyncio.Event()
-
-    async def the_third_waits(event: LabEvent, _context: Context) -> None:
-        if event.n == 3:
-            await never.wait()
-
-    async with lab.doomed_engine(the_third_waits):
-        await lab.read(lab.out, 9)
-    admin = lab.connection.admin()
-    await admin.start()
-    committed = await admin.list_consumer_group_offsets(lab.group)
-    await admin.close()
-    position = next(
-        decode(found.offset, found.metadata) for source, found in committed.items() if source.topic == lab.topic
-    )
-    assert position.next_offset == 3
-    assert position.done == {4, 5, 6, 7, 8, 9}
-
-
 async def test_the_broker_goes_away_and_comes_back(lab: Lab, kafka: KafkaUnderTest) -> None:
     """Longer than a transaction may last: what was finished meanwhile is published when the broker is back."""
     await lab.create()
@@ -269,35 +227,3 @@ async def test_an_input_whose_partition_count_changed_is_refused_at_start_with_t
     assert f"{lab.topic} has 3, {lab.group}-repartition has 2, {lab.group}-state has 2" in reason
     assert f"delete {', '.join(internal)} and run `pathstream topics create`" in reason
     assert not lab.handled
-
-
-async def test_a_learner_with_large_slow_events_keeps_no_other_partition_waiting(lab: Lab) -> None:
-    """Far more of them than fit into memory; the others' events go through meanwhile, and memory stays bounded."""
-    await lab.create(partitions=2)
-    hot = next(name for n in range(99) if partition_for(f"hot-{n}".encode(), 2) == 0 for name in [f"hot-{n}"])
-    others = [name for n in range(40) if partition_for((name := f"learner-{n}").encode(), 2) == 1]
-    release, most = asyncio.Event(), 0
-
-    async def slow_for_one(event: LabEvent, _context: Context) -> None:
-        nonlocal most
-        most = max(most, engine.buffered_bytes)
-        if event.user_id == hot:
-            await release.wait()
-
-    limits = dataclasses.replace(FAST, max_buffered_bytes=300_000, poll_max_records=20)
-    async with lab.connection.producer() as producer:
-        for n in range(400):
-            event = {"userId": hot, "n": n, "metadata": {"x": "y" * 2_000}}
-            await producer.send(lab.topic, json.dumps(event).encode(), key=hot.encode())
-        await producer.flush()
-        async with lab.engine(slow_for_one, limits) as engine:
-            await until(lambda: engine.buffered_bytes >= limits.max_buffered_bytes, "the memory to be full")
-            for n, learner in enumerate(others * 20, start=1_000):
-                event = {"userId": learner, "n": n, "metadata": {"x": "y" * 2_000}}
-                await producer.send(lab.topic, json.dumps(event).encode(), key=learner.encode())
-            await producer.flush()
-            await lab.read(lab.out, 20 * len(others))
-            assert lab.handled.total() == 20 * len(others) + 1, "more than the hot learner's first event was begun"
-            assert most < 2 * limits.max_buffered_bytes
-            release.set()
-            await lab.read(lab.out, 20 * len(others) + 400)
