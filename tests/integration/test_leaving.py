@@ -4,6 +4,9 @@ import asyncio
 import dataclasses
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import NoReturn
+
+import pytest
 
 from clients.embedded_kafka import EmbeddedKafka
 from clients.kafka import Connection
@@ -140,6 +143,31 @@ async def test_an_owner_that_was_expelled_and_does_not_know_leaves_the_new_owner
             await until(lambda: "UnknownMemberId" in (task.problem or ""), "the former owner to ask the group")
             hold.let_go()
             await lab.outputs_complete()
+    assert lab.handled[0] == 2
+
+
+async def test_a_fence_that_takes_too_long_is_given_up_while_the_group_still_counts_us_in(
+    embedded_kafka: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The group's answer is older than a session may be when the fence's coordinator is back: somebody else's task."""
+    lab = Lab.embedded(embedded_kafka, state_dir=tmp_path)
+    await lab.create(partitions=1)
+    hold, parts = Hold(), embedded_kafka._parts
+
+    def away(*_: object, **__: object) -> NoReturn:
+        raise ConnectionAbortedError
+
+    async with lab.doomed_engine(hold) as former:
+        await lab.send(1)
+        await until(lambda: lab.handled[0] == 1, "the event to be in its handler")
+        (task,) = former._tasks
+        with monkeypatch.context() as coordinator:
+            coordinator.setattr(parts.transactions, "take_over", away)
+            task.broken = PassedOffsetError("as after a commit that failed")
+            task.dirty.set()
+            await until(lambda: "no answer from Kafka within 1.5 s" in (task.problem or ""), "the fence's end")
+            hold.let_go()
+        await lab.outputs_complete()
     assert lab.handled[0] == 2
 
 
