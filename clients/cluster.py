@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import ConnectionGroup, CoordinationType
 from aiokafka.consumer.fetcher import READ_COMMITTED
-from aiokafka.errors import KafkaError, NoBrokersAvailable, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, NoBrokersAvailable, for_code
 from aiokafka.protocol.offset import OffsetRequest, OffsetResetStrategy
 
 from clients.kafka import Connection
@@ -51,15 +51,18 @@ class Cluster:
 
     async def partition_count(self, topic: str) -> int:
         """How many partitions the topic has. Raises TopicMissingError."""
+        is_known = True
         for attempt in range(_METADATA_ATTEMPTS):
             if partitions := self._client.cluster.partitions_for_topic(topic):
                 return len(partitions)
             if attempt:
                 await asyncio.sleep(_METADATA_PAUSE_SECONDS)
             await self._client.add_topic(topic)
-            await self.refresh()
+            is_known = await self.refresh()
         if partitions := self._client.cluster.partitions_for_topic(topic):
             return len(partitions)
+        if not is_known:
+            raise KafkaConnectionError(f"no broker says how many partitions {topic!r} has")
         raise TopicMissingError(f"topic {topic!r} does not exist: run `pathstream topics create`")
 
     async def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
@@ -89,10 +92,13 @@ class Cluster:
             raise for_code(code)(f"{partition.topic}-{partition.partition}")
         return int(offset)
 
-    async def refresh(self) -> None:
-        """Ask anew who leads what. Raises TimeoutError when aiokafka's own routine does not get to it."""
+    async def refresh(self) -> bool:
+        """Ask anew who leads what; False when nobody answers.
+
+        Raises TimeoutError when aiokafka's own routine does not get to it.
+        """
         async with asyncio.timeout(self._connection.request_timeout_seconds):
-            await self._client.force_metadata_update()
+            return bool(await self._client.force_metadata_update())
 
     async def coordinator(self, kind: CoordinationType, key: str) -> int:
         """The node that keeps the group or the transactional id."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -14,6 +14,8 @@ from aiokafka.structs import OffsetAndMetadata
 FENCED_INSTANCE_ID = 82
 """Kafka's error code, which aiokafka does not know by name."""
 
+_A_MEMBERS = (NoError, RebalanceInProgressError)
+"""What a member is answered."""
 _RETRY_SECONDS = 0.1
 _NO_GENERATION = -1
 """Refused by every group, after it has looked at the member: a question in this generation changes nothing."""
@@ -86,8 +88,26 @@ async def confirm_membership(consumer: AIOKafkaConsumer) -> None:
     error = for_code(response.error_code)
     if error is NotCoordinatorForGroupError:
         coordinator.coordinator_dead()
-    if error not in (NoError, RebalanceInProgressError):
+    if error not in _A_MEMBERS:
         raise error(coordinator.group_id)
+
+
+def watch_membership(consumer: AIOKafkaConsumer, confirmed: Callable[[float], None]) -> None:
+    """Call `confirmed` whenever the group says that the consumer is in it, with the event loop's time of the question.
+
+    It says so when it answers a heartbeat, or the SyncGroup that ends a join. To be called before the consumer joins.
+    """
+    coordinator = consumer._coordinator  # noqa: SLF001
+    send, clock = coordinator._send_req, asyncio.get_running_loop().time  # noqa: SLF001
+
+    async def watched(request: Any) -> Any:
+        asked_at = clock()
+        response = await send(request)
+        if isinstance(request, HeartbeatRequest | SyncGroupRequest) and for_code(response.error_code) in _A_MEMBERS:
+            confirmed(asked_at)
+        return response
+
+    coordinator._send_req = watched  # noqa: SLF001
 
 
 async def is_replaced(consumer: AIOKafkaConsumer, former_id: str) -> bool:

@@ -12,7 +12,8 @@ class Gate:
     """The steps of one attempt at one event begin only while their task is going to stay ours.
 
     A task that leaves, or is suspended, may come back, so its handlers go on; but what they began now might end too
-    late for the last commit, and would be paid for again. A handler all of whose steps wait here does not count as
+    late for the last commit, and would be paid for again. So would what a worker begins that was frozen, or is cut off,
+    and has been expelled: it has to hear from the group first. A handler all of whose steps wait here does not count as
     running: nobody waits for it to finish.
     """
 
@@ -24,7 +25,7 @@ class Gate:
 
     async def run(self, work: Callable[[], Awaitable[Result]]) -> Result:
         """Wait for the task to be ours, if it is not, and then for the work. Raises what it raises."""
-        if not self._task.ours.is_set():
+        if not self._task.ownership.is_sure:
             await self._wait()
         self._begun += 1
         try:
@@ -37,8 +38,7 @@ class Gate:
         self._held += 1
         self._settle()
         try:
-            while not self._task.ours.is_set():
-                await self._task.ours.wait()
+            await self._task.ownership.sure()
         finally:
             self._held -= 1
             self._settle()

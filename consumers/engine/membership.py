@@ -5,7 +5,8 @@ import math
 
 from aiokafka import AIOKafkaConsumer
 
-from clients.group import confirm_membership, generation, is_replaced, member_id
+from clients.group import confirm_membership, generation, is_replaced, member_id, watch_membership
+from consumers.engine.lease import Lease
 from schemas.errors import InstanceTakenError
 
 
@@ -16,8 +17,11 @@ class Membership:
     joined again, the two would take the place from each other without end, each time with a rebalance's worth of work.
     """
 
-    def __init__(self, consumer: AIOKafkaConsumer, *, reunion_seconds: float) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, *, session_seconds: float, reunion_seconds: float) -> None:
         self._consumer = consumer
+        self._is_watched = False
+        self.lease = Lease(session_seconds / 2)
+        """So that what is begun at its end has half a session until somebody else may begin the same."""
         self._member_id = ""
         self._is_taken = False
         self.generation = 0
@@ -44,6 +48,9 @@ class Membership:
 
         Raises CancelledError when the place is taken: nothing else keeps aiokafka's routine from joining again.
         """
+        if not self._is_watched:
+            watch_membership(self._consumer, self.lease.renew)
+            self._is_watched = True
         if self._member_id and member_id(self._consumer) != self._member_id:
             self._is_taken = await is_replaced(self._consumer, self._member_id)
             if self._is_taken:

@@ -57,7 +57,9 @@ class Session:
         self._buffer = Buffer(limits.max_buffered_bytes, limits.low_water)
         self._pool = WorkerPool(flow, limits, report, cluster.max_message_bytes, partitions)
         self._partitions = partitions
-        self._membership = Membership(consumer, reunion_seconds=limits.reunion_seconds)
+        self._membership = Membership(
+            consumer, session_seconds=limits.session_timeout_seconds, reunion_seconds=limits.reunion_seconds
+        )
         self._positions = Positions(consumer, connection, cluster, limits, report)
         self._assignment: Assignment | None = None
         self._unreadable: dict[TopicPartition, str] = {}
@@ -133,7 +135,7 @@ class Session:
                 cluster, f"{flow.group_id}-{partition}", timeout_seconds=limits.transaction_timeout_seconds
             )
             return Driver(
-                Task(partition, flow.sources, self._buffer),
+                Task(partition, flow.sources, self._buffer, self._membership.lease),
                 flow=flow,
                 consumer=self._consumer,
                 cluster=cluster,

@@ -10,6 +10,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from consumers.engine.buffer import REMEMBERED_BYTES, Account, Buffer, size_in_memory
 from consumers.engine.lane import Entry, Lane
+from consumers.engine.lease import Lease, Ownership
 from consumers.engine.offsets import Committed, Position, Progress, pack, position_key
 from consumers.engine.table import Changes, Table
 from consumers.engine.task_state import TaskState, may_follow
@@ -34,7 +35,7 @@ class Pending:
 class Task:
     """Partition number `partition` of a flow's topics: the unit of assignment, fencing and commit."""
 
-    def __init__(self, partition: int, topics: Iterable[str], buffer: Buffer) -> None:
+    def __init__(self, partition: int, topics: Iterable[str], buffer: Buffer, lease: Lease) -> None:
         self.partition = partition
         self.state = TaskState.OPENING
         self.epoch = Epoch(0)
@@ -54,8 +55,7 @@ class Task:
         self.dirty = asyncio.Event()
         self.running = 0
         self.quiet = asyncio.Event()
-        self.ours = asyncio.Event()
-        """Set while the task is going to stay ours: only then may anything be begun that costs money."""
+        self.ownership = Ownership(lease)
         self._buffer = buffer
         self.account = Account(buffer)
 
@@ -65,9 +65,9 @@ class Task:
             raise RuntimeError(f"task {self.partition} cannot go from {self.state.name} to {state.name}")
         self.state = state
         if state is TaskState.ACTIVE:
-            self.ours.set()
+            self.ownership.gain()
         else:
-            self.ours.clear()
+            self.ownership.lose()
 
     def accept(self, source: TopicPartition, records: Sequence[ConsumerRecord[Any, Any]]) -> list[Lane]:
         """Take fetched records; gives the lanes that have become ready.

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
 
 from clients.cluster import Cluster
 from clients.kafka import Connection
@@ -106,6 +107,12 @@ async def test_whoever_starts_later_fences_the_earlier_one(
 async def test_a_missing_topic_is_named(cluster: Cluster) -> None:
     with pytest.raises(TopicMissingError, match=r"no-such-topic.*topics create"):
         await cluster.partition_count("no-such-topic")
+
+
+async def test_while_kafka_is_away_no_topic_is_called_missing(cluster: Cluster, kafka: KafkaUnderTest) -> None:
+    async with kafka.outage():
+        with pytest.raises(KafkaConnectionError, match="no broker says"):
+            await cluster.partition_count("never heard of")
 
 
 async def test_a_record_the_topic_refuses_is_told_apart_and_the_next_transaction_works(

@@ -9,6 +9,7 @@ from typing import NoReturn
 import pytest
 
 from clients.embedded_kafka import EmbeddedKafka
+from clients.embedded_kafka.group import Group
 from clients.kafka import Connection
 from consumers.engine.context import Context
 from consumers.engine.loop import Engine
@@ -56,6 +57,11 @@ async def test_a_step_that_ends_while_its_task_is_leaving_is_not_paid_for_again(
 
 def states(engine: Engine) -> set[TaskState]:
     return {task.state for task in engine._tasks}
+
+
+def away(*_: object, **__: object) -> NoReturn:
+    """Instead of what would answer a request: its connection breaks."""
+    raise ConnectionAbortedError
 
 
 class Hold:
@@ -154,9 +160,6 @@ async def test_a_fence_that_takes_too_long_is_given_up_while_the_group_still_cou
     await lab.create(partitions=1)
     hold, parts = Hold(), embedded_kafka._parts
 
-    def away(*_: object, **__: object) -> NoReturn:
-        raise ConnectionAbortedError
-
     async with lab.doomed_engine(hold) as former:
         await lab.send(1)
         await until(lambda: lab.handled[0] == 1, "the event to be in its handler")
@@ -169,6 +172,36 @@ async def test_a_fence_that_takes_too_long_is_given_up_while_the_group_still_cou
             hold.let_go()
         await lab.outputs_complete()
     assert lab.handled[0] == 2
+
+
+async def test_no_step_begins_while_the_group_does_not_answer(
+    embedded_kafka: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task may be another worker's by then; its event goes on when the group answers again."""
+    lab = Lab.embedded(embedded_kafka, state_dir=tmp_path)
+    await lab.create(partitions=1)
+    begun, over, clock = list[float](), asyncio.Event(), asyncio.get_running_loop().time
+
+    async def tick() -> Paid:
+        begun.append(clock())
+        await asyncio.sleep(0.05)
+        return Paid(answer="")
+
+    async def step_by_step(_event: LabEvent, context: Context) -> None:
+        while not over.is_set():
+            await context.step(f"step {len(begun)}", tick, into=Paid)
+
+    async with lab.engine(step_by_step):
+        await lab.send(1)
+        await until(lambda: bool(begun), "the first step")
+        with monkeypatch.context() as coordinator:
+            coordinator.setattr(Group, "heartbeat", away)
+            await until(lambda: clock() - begun[-1] > 1, "a second without another step")
+            before = len(begun)
+        await until(lambda: len(begun) > before, "another step")
+        over.set()
+        await lab.outputs_complete()
+    assert lab.handled[0] == 1
 
 
 def tasks_of(engine: Engine) -> list[int]:

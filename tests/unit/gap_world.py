@@ -12,12 +12,10 @@ from clients.cluster import Cluster
 from clients.content_service import ContentService
 from clients.kafka import Connection
 from clients.skills_engine import SkillsEngine
-from consumers.engine.buffer import Buffer
 from consumers.engine.context import Context
 from consumers.engine.failure import Retry, attempt
 from consumers.engine.limits import Limits
 from consumers.engine.table import Table
-from consumers.engine.task import Task
 from consumers.engine.task_state import TaskState
 from consumers.flows import Parts, skills_gap
 from consumers.settings import Settings
@@ -26,6 +24,7 @@ from consumers.topics import COMPANY_UPDATED
 from producers.output import Output
 from schemas.gap import competency_key
 from tests.unit.dict_store import DictStore
+from tests.unit.tasks import task_of
 
 LIMITS = Limits()
 MAX_BYTES = 2**20
@@ -87,7 +86,7 @@ class World:
         self._flow = job.flow
         (self._companies,) = job.needs
         self._stores = [(topic, DictStore()) for topic in job.flow.changelogs]
-        self._task = Task(0, job.flow.sources, Buffer(2**26, 0.8))
+        self._task = task_of(job.flow.sources)
         self._task.move_to(TaskState.ACTIVE)
         self._offset = 0
         self.restart()

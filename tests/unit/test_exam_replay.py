@@ -14,12 +14,10 @@ from agents.grading.agent import GradingAgent
 from clients.clock import FakeClock
 from clients.content_service import ContentService
 from clients.llm import Answer, Prompt
-from consumers.engine.buffer import Buffer
 from consumers.engine.context import Context
 from consumers.engine.failure import Retry, attempt
 from consumers.engine.limits import Limits
 from consumers.engine.table import Table
-from consumers.engine.task import Task
 from consumers.engine.task_state import TaskState
 from consumers.exam.flow import ExamConsumer, ExamPolicy
 from consumers.topics import EVALUATION, EXAM_SUBMITTED
@@ -27,6 +25,7 @@ from producers.dead_letter import ORIGINAL_PREFIX
 from schemas.errors import ModelMalformedError
 from tests.exams import graded_question, made_exam
 from tests.unit.dict_store import DictStore
+from tests.unit.tasks import task_of
 
 MAX_BYTES = 2**20
 ONE_ATTEMPT = Limits(max_attempts=1)
@@ -60,7 +59,7 @@ class World:
         self._flow = ExamConsumer(
             content=content, agent=agent, clock=self.clock, policy=policy, max_event_bytes=MAX_BYTES
         ).flow()
-        self._task = Task(0, self._flow.sources, Buffer(2**26, 0.8))
+        self._task = task_of(self._flow.sources)
         self._task.data, self._task.seen = (Table(TopicPartition(t, 0), DictStore()) for t in self._flow.changelogs)
         self._task.move_to(TaskState.ACTIVE)
         self._offset = 0

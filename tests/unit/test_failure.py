@@ -9,12 +9,10 @@ from aiokafka import ConsumerRecord, TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.engine.buffer import Buffer
 from consumers.engine.context import Context
 from consumers.engine.failure import DeadLetter, Retry, attempt, retry_delay
 from consumers.engine.flow import Flow
 from consumers.engine.limits import Limits
-from consumers.engine.task import Task
 from consumers.engine.task_state import TaskState
 from schemas.errors import (
     ContentServiceDeniedError,
@@ -29,6 +27,7 @@ from schemas.errors import (
     ModelTransientError,
     OutputTooLargeError,
 )
+from tests.unit.tasks import task_of
 
 LIMITS = Limits(max_attempts=5, max_retry_seconds=60.0, retry_base_seconds=1.0, retry_cap_seconds=8.0)
 
@@ -100,7 +99,7 @@ async def test_a_first_attempt_that_took_longer_than_retries_may_is_tried_again_
     flow = Flow(
         name="f", group_id="g", inputs=("in",), outputs=(), decode=lambda _value, _topic: Event(), handle=handle
     )
-    task = Task(0, flow.sources, Buffer(2**20, 0.8))
+    task = task_of(flow.sources)
     task.move_to(TaskState.ACTIVE)
     record: ConsumerRecord[Any, Any] = ConsumerRecord("in", 0, 1, 0, 0, b"u1", b"{}", None, 2, 2, ())
     (lane,) = task.accept(TopicPartition("in", 0), [record])

@@ -10,10 +10,10 @@ from consumers.engine.buffer import Buffer
 from consumers.engine.context import Context, Emission
 from consumers.engine.lane import Lane
 from consumers.engine.table import Table
-from consumers.engine.task import Task
 from consumers.engine.task_state import TaskState
 from schemas.envelope import Envelope, OutputModel
 from tests.unit.dict_store import DictStore
+from tests.unit.tasks import task_of
 
 LARGE = 100_000
 
@@ -36,7 +36,7 @@ class Work:
     def __init__(self, max_bytes: int = 2**30) -> None:
         self.store = DictStore()
         self.buffer = Buffer(2**30, 0.8)
-        self.task = Task(0, ["in"], self.buffer)
+        self.task = task_of(["in"], self.buffer)
         self.task.reset({}, {TopicPartition("in", 0): 0}, self._tables())
         record: ConsumerRecord[Any, Any] = ConsumerRecord("in", 0, 0, 0, 0, b"ann", b"{}", None, 0, 0, [])
         self.task.move_to(TaskState.ACTIVE)

@@ -1,0 +1,57 @@
+"""Whether a task is going to stay ours: only then may anything be begun that costs money."""
+
+import asyncio
+import math
+
+
+class Lease:
+    """Ends so many seconds after the group was last asked, unless it says again that we are its member.
+
+    A worker that was frozen, or is cut off, hears nothing of its expulsion: it has to stop by itself.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._ends = -math.inf
+        self._renewed = asyncio.Event()
+
+    @property
+    def holds(self) -> bool:
+        """Whether it has not ended, by the event loop's clock."""
+        return asyncio.get_running_loop().time() < self._ends
+
+    def renew(self, asked_at: float) -> None:
+        """The group counts us among its members; it was asked at this time."""
+        self._ends = max(self._ends, asked_at + self._seconds)
+        renewed, self._renewed = self._renewed, asyncio.Event()
+        renewed.set()
+
+    async def renewed(self) -> None:
+        """Wait for the group's next word."""
+        await self._renewed.wait()
+
+
+class Ownership:
+    """Of one task: gained and lost by the group's assignments, and sure while its lease holds, too."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+        self._gained = asyncio.Event()
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether we know of nobody who takes the task away, and would know."""
+        return self._gained.is_set() and self._lease.holds
+
+    def gain(self) -> None:
+        """The task is ours."""
+        self._gained.set()
+
+    def lose(self) -> None:
+        """It may be another worker's soon, or is one's already."""
+        self._gained.clear()
+
+    async def sure(self) -> None:
+        """Wait until it is."""
+        while not self.is_sure:
+            await (self._lease.renewed() if self._gained.is_set() else self._gained.wait())
