@@ -40,8 +40,8 @@ class Limits:
     """One request to a broker."""
     session_timeout_seconds: float = 10.0
     """Without a heartbeat for this long the group takes the worker for dead."""
-    rebalance_timeout_seconds: float = 60.0
-    """How long the group waits for a worker to rejoin."""
+    rebalance_timeout_seconds: float = 20.0
+    """How long the group waits for a worker to rejoin; one that lives needs `revoke_seconds` and a heartbeat."""
     reunion_seconds: float = 4.0
     """How long a worker that was expelled leaves others' tasks alone: after an outage all come back, one by one."""
     recovery_backoff_seconds: float = 0.5
