@@ -8,7 +8,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
-from enum import Enum, auto
 from typing import Any, TypeVar
 
 from aiokafka import TopicPartition
@@ -25,6 +24,7 @@ from aiokafka.protocol.transaction import (
 
 from clients.cluster import Cluster
 from producers.output import Batch
+from producers.verdict import Verdict, verdict_on
 from schemas.errors import FencedError, RecordRefusedError, TopicMissingError, TransactionFailedError
 
 Value = TypeVar("Value")
@@ -35,28 +35,6 @@ _SEQUENCE_LIMIT = 2**31
 _BACKOFF_SECONDS = 0.02
 _LONGEST_BACKOFF_SECONDS = 0.5
 _START_SECONDS = 30.0
-
-
-class _Verdict(Enum):
-    OK = auto()
-    RETRY = auto()
-    MOVED = auto()
-    """Retry, at another node."""
-    FENCED = auto()
-    REFUSED = auto()
-    MISSING = auto()
-    FAILED = auto()
-
-
-# Kafka's error codes: https://kafka.apache.org/protocol#protocol_error_codes
-_VERDICTS = (
-    dict.fromkeys((0, 46), _Verdict.OK)  # 46: a batch that the broker has already
-    | dict.fromkeys((7, 13, 14, 19, 20, 51, 55), _Verdict.RETRY)
-    | dict.fromkeys((5, 6, 9, 15, 16, 56, 74, 75), _Verdict.MOVED)
-    | dict.fromkeys((22, 25, 27, 47, 48, 49, 59, 82, 90), _Verdict.FENCED)
-    | dict.fromkeys((10, 18), _Verdict.REFUSED)
-    | {3: _Verdict.MISSING}
-)
 
 
 class TransactionalProducer:
@@ -154,13 +132,13 @@ class TransactionalProducer:
             except KafkaError as exc:
                 if not exc.retriable and type(exc) is not KafkaError:
                     raise TransactionFailedError(f"{self._id}: {exc!r}") from exc
-                verdict = _Verdict.MOVED
+                verdict = Verdict.MOVED
                 pause = min(2 * pause, _LONGEST_BACKOFF_SECONDS)
             else:
                 verdict = self._judge(codes(answer), what or key)
-                if verdict is _Verdict.OK:
+                if verdict is Verdict.OK:
                     return answer
-            if verdict is _Verdict.MOVED:
+            if verdict is Verdict.MOVED:
                 self._cluster.forget_coordinator(kind, key)
             await asyncio.sleep(pause)
 
@@ -209,21 +187,21 @@ class TransactionalProducer:
             (TopicPartition(topic, entry[0]), entry[2])
             for topic, entries in answer.topics
             for entry in entries
-            if self._judge([entry[1]], topic) is _Verdict.OK
+            if self._judge([entry[1]], topic) is Verdict.OK
         ]
 
-    def _judge(self, codes: Iterable[int], what: str) -> _Verdict:
+    def _judge(self, codes: Iterable[int], what: str) -> Verdict:
         """OK, RETRY or MOVED; raises for the rest."""
-        verdicts = {_VERDICTS.get(code, _Verdict.FAILED): code for code in codes}
+        verdicts = {verdict_on(code): code for code in codes}
         for verdict, error in (
-            (_Verdict.FENCED, FencedError),
-            (_Verdict.REFUSED, RecordRefusedError),
-            (_Verdict.MISSING, TopicMissingError),
-            (_Verdict.FAILED, TransactionFailedError),
+            (Verdict.FENCED, FencedError),
+            (Verdict.REFUSED, RecordRefusedError),
+            (Verdict.MISSING, TopicMissingError),
+            (Verdict.FAILED, TransactionFailedError),
         ):
             if verdict in verdicts:
                 raise error(f"{self._id}: {for_code(verdicts[verdict]).__name__}: {what}")
-        return next((v for v in (_Verdict.MOVED, _Verdict.RETRY) if v in verdicts), _Verdict.OK)
+        return next((v for v in (Verdict.MOVED, Verdict.RETRY) if v in verdicts), Verdict.OK)
 
 
 def _rounds(batches: Iterable[Batch]) -> list[dict[TopicPartition, Batch]]:

@@ -68,3 +68,11 @@ class RefusedError(Exception):
     def __init__(self, code: Code) -> None:
         super().__init__(code.name)
         self.code = code
+
+
+class MemberIdRequiredError(RefusedError):
+    """A new consumer has to come again under the id it is given here."""
+
+    def __init__(self, member_id: str) -> None:
+        super().__init__(Code.MEMBER_ID_REQUIRED)
+        self.member_id = member_id

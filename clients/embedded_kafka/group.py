@@ -4,16 +4,8 @@ from dataclasses import replace
 from enum import Enum
 from uuid import uuid4
 
-from clients.embedded_kafka.codes import Code, RefusedError
+from clients.embedded_kafka.codes import Code, MemberIdRequiredError, RefusedError
 from clients.embedded_kafka.members import Joined, JoinRequest, Member
-
-
-class MemberIdRequiredError(RefusedError):
-    """A new consumer has to come again under the id it is given here."""
-
-    def __init__(self, member_id: str) -> None:
-        super().__init__(Code.MEMBER_ID_REQUIRED)
-        self.member_id = member_id
 
 
 class State(Enum):

@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 
-from clients.embedded_kafka.codes import ApiKey, Code, RefusedError
-from clients.embedded_kafka.group import Group, MemberIdRequiredError
+from clients.embedded_kafka.codes import ApiKey, Code, MemberIdRequiredError, RefusedError
+from clients.embedded_kafka.group import Group
 from clients.embedded_kafka.members import Joined, JoinRequest
 from clients.embedded_kafka.offsets import NOTHING_COMMITTED, CommittedOffset, Partition
 from clients.embedded_kafka.parts import NODE_ID, Handler, Parts, now

@@ -3,7 +3,8 @@
 import pytest
 
 from clients.kafka import Connection
-from tests.contract.kafka_drivers import AiokafkaDriver, Driver, LibrdkafkaDriver
+from tests.contract.kafka_drivers import AiokafkaDriver, Driver
+from tests.contract.librdkafka_driver import LibrdkafkaDriver
 
 
 @pytest.fixture(params=["aiokafka", "librdkafka"])

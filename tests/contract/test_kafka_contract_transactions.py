@@ -9,7 +9,8 @@ from confluent_kafka import KafkaException
 
 from clients.group import committed_positions
 from clients.kafka import Connection
-from tests.contract.kafka_drivers import AiokafkaDriver, Driver, FencedError, LibrdkafkaDriver, Record
+from tests.contract.kafka_drivers import AiokafkaDriver, Driver, FencedError, Record
+from tests.contract.librdkafka_driver import LibrdkafkaDriver
 from tests.kafka import TopicFactory, eventually
 
 

@@ -2,9 +2,12 @@
 
 import unicodedata
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 Skills = dict[str, list[str]]
+
+SKILLS = ["hooks", "Hooks", "grid", "état", "async"]
+COMPETENCIES = ["Front End", "FRONT end ", "Ärger", unicodedata.normalize("NFD", "ärger")]
 
 
 def same_name(name: str) -> str:
@@ -64,3 +67,19 @@ def in_shape(shape: str, event_id: str | None, payload: dict[str, Any]) -> dict[
         kind = {"eventId": event_id, "eventType": "SKILLS_GAP_UPDATED", "userId": payload["user_id"]}
         return kind | {"eventData": payload}
     return payload | {"event_id": event_id}
+
+
+class Sent(NamedTuple):
+    """An event that was handled, to be sent again."""
+
+    topic: str
+    value: bytes
+    user: str
+
+
+class Asked(NamedTuple):
+    """A request for approval that came out."""
+
+    user: str
+    goal: str
+    id: str

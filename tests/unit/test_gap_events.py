@@ -9,6 +9,7 @@ import pytest
 from schemas import codec
 from schemas.errors import InvalidEventError
 from schemas.gap import MOST_SKILLS, ApprovalDecisionEvent, SkillsGapEvent, competency_key
+from tests.unit.gap_forms import COMPETENCIES, SKILLS, merged
 
 PAYLOAD: dict[str, Any] = {
     "action": "update_skills_gap",
@@ -125,3 +126,10 @@ def test_a_decision_that_asks_for_changes_says_which() -> None:
     assert decide(decision="changes_requested", feedback="shorter").feedback == "shorter"
     with pytest.raises(InvalidEventError, match="feedback"):
         decide(decision="changes_requested", feedback=" ")
+
+
+def test_the_reference_model_reads_a_gap_as_the_schema_does() -> None:
+    """The model's own idea of one spelling is not the code's: they agree on what they are both used for."""
+    gap = {spelling: [skill] for spelling, skill in zip(COMPETENCIES, SKILLS, strict=False)}
+    event = {"user_id": "u", "company_id": "c", "competency_target_name": "x", "gap": gap}
+    assert SkillsGapEvent.model_validate(event).gap == merged(gap)

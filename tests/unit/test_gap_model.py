@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,9 +20,20 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from consumers.settings import Settings
 from consumers.topics import APPROVAL_DECISION, APPROVAL_REQUESTED, LEARNING_PATH, SKILLS_GAP_UPDATED
 from producers.output import Output
-from schemas.gap import SkillsGapEvent
 from tests.unit.gap_checks import agree_on_records, agree_on_state, closes, records_of
-from tests.unit.gap_forms import Decision, GapEvent, Skills, in_shape, merged, one_form, same_name
+from tests.unit.gap_forms import (
+    COMPETENCIES,
+    SKILLS,
+    Asked,
+    Decision,
+    GapEvent,
+    Sent,
+    Skills,
+    in_shape,
+    merged,
+    one_form,
+    same_name,
+)
 from tests.unit.gap_model import Model, Told
 from tests.unit.gap_world import Neighbours, World
 
@@ -31,33 +42,15 @@ EVENTS = 16
 
 LEARNERS = ["ann", "ann", "bob"]
 COMPANIES = ["acme", "acme", "zenith"]
-SKILLS = ["hooks", "Hooks", "grid", "état", "async"]
 LEARNED_BEFORE = "never missing"
 REACT = ["Réact  Développement", "RÉACT développement", unicodedata.normalize("NFD", "Réact Développement")]
 TARGETS = [*REACT, "Vue"]
-COMPETENCIES = ["Front End", "FRONT end ", "Ärger", unicodedata.normalize("NFD", "ärger")]
 
 gaps = st.dictionaries(
     st.sampled_from(COMPETENCIES), st.lists(st.sampled_from(SKILLS), max_size=4, unique=True), max_size=3
 )
 places = st.integers(0, 3)
 policies = st.sampled_from(["manual", "manual", "auto", None])
-
-
-class Sent(NamedTuple):
-    """An event that was handled, to be sent again."""
-
-    topic: str
-    value: bytes
-    user: str
-
-
-class Asked(NamedTuple):
-    """A request for approval that came out."""
-
-    user: str
-    goal: str
-    id: str
 
 
 class GapMachine(RuleBasedStateMachine):
@@ -254,10 +247,3 @@ def test_a_path_is_approved_for_the_company_that_its_learner_is_with_now(runner:
                 (None, None), action, "body", "gap", commit=True,
             )  # fmt: skip
         machine.decided("approved", 0, "its learner", commit=True)
-
-
-def test_the_model_reads_a_gap_as_the_schema_does() -> None:
-    """The model's own idea of one spelling is not the code's: they agree on what they are both used for."""
-    gap = {spelling: [skill] for spelling, skill in zip(COMPETENCIES, SKILLS, strict=False)}
-    event = {"user_id": "u", "company_id": "c", "competency_target_name": "x", "gap": gap}
-    assert SkillsGapEvent.model_validate(event).gap == merged(gap)
