@@ -50,7 +50,7 @@ class Cluster:
         await self._client.close()
 
     async def partition_count(self, topic: str) -> int:
-        """How many partitions the topic has. Raises TopicMissingError."""
+        """How many partitions the topic has. Raises TopicMissingError, KafkaConnectionError when no broker says."""
         is_known = True
         for attempt in range(_METADATA_ATTEMPTS):
             if partitions := self._client.cluster.partitions_for_topic(topic):

@@ -1,12 +1,21 @@
 """The group behind a consumer: its positions with their metadata, and who is in it. Not in aiokafka's interface."""
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, NoError, NotCoordinatorForGroupError, RebalanceInProgressError, for_code
+from aiokafka.errors import (
+    IllegalGenerationError,
+    KafkaError,
+    NoError,
+    NotCoordinatorForGroupError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+    for_code,
+)
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from aiokafka.structs import OffsetAndMetadata
@@ -15,7 +24,8 @@ FENCED_INSTANCE_ID = 82
 """Kafka's error code, which aiokafka does not know by name."""
 
 _A_MEMBERS = (NoError, RebalanceInProgressError)
-"""What a member is answered."""
+_A_STRANGERS = (UnknownMemberIdError, IllegalGenerationError)
+"""How heartbeats are answered."""
 _RETRY_SECONDS = 0.1
 _NO_GENERATION = -1
 """Refused by every group, after it has looked at the member: a question in this generation changes nothing."""
@@ -77,37 +87,56 @@ def generation(consumer: AIOKafkaConsumer) -> int:
 
 
 async def confirm_membership(consumer: AIOKafkaConsumer) -> None:
-    """Ask the group whether the consumer is still in it; raises KafkaError if not. Waits until the group is found.
+    """Ask the group whether the consumer is in it, for a whole session from now; raises KafkaError if not.
 
-    It counts as a heartbeat. If the answer is no, aiokafka's own next heartbeat has the consumer join again.
+    Waits until the group is found. If the answer is no, aiokafka's own next heartbeat has the consumer join again. A
+    coordinator that is loading says yes to every heartbeat (`GroupCoordinatorService.heartbeat`), whoever asks; what is
+    asked next it refuses while it loads.
     """
     coordinator = consumer._coordinator  # noqa: SLF001
     await coordinator.ensure_coordinator_known()
-    request = HeartbeatRequest(coordinator.group_id, coordinator.generation, coordinator.member_id)
-    response = await coordinator._send_req(request)  # noqa: SLF001
-    error = for_code(response.error_code)
-    if error is NotCoordinatorForGroupError:
-        coordinator.coordinator_dead()
-    if error not in _A_MEMBERS:
-        raise error(coordinator.group_id)
+    heartbeat = HeartbeatRequest(coordinator.group_id, coordinator.generation, coordinator.member_id)
+    probe = _probe(consumer, coordinator.member_id)
+    for question, answers_to_members in ((heartbeat, _A_MEMBERS), (probe, (IllegalGenerationError,))):
+        response = await coordinator._send_req(question)  # noqa: SLF001
+        error = for_code(response.error_code)
+        if error is NotCoordinatorForGroupError:
+            coordinator.coordinator_dead()
+        if error not in answers_to_members:
+            raise error(coordinator.group_id)
 
 
-def watch_membership(consumer: AIOKafkaConsumer, confirmed: Callable[[float], None]) -> None:
-    """Call `confirmed` whenever the group says that the consumer is in it, with the event loop's time of the question.
+def watch_membership(
+    consumer: AIOKafkaConsumer, *, confirmed: Callable[[float], None], refused: Callable[[float], None]
+) -> None:
+    """Call one of these whenever the group says whether the consumer is in it, with the time of the question.
 
-    It says so when it answers a heartbeat, or the SyncGroup that ends a join. To be called before the consumer joins.
+    The time is `time.monotonic`'s. The group says so when it answers a heartbeat, or the SyncGroup that ends a join. To
+    be called between the consumer's start, before which it has no coordinator, and its first join.
     """
     coordinator = consumer._coordinator  # noqa: SLF001
-    send, clock = coordinator._send_req, asyncio.get_running_loop().time  # noqa: SLF001
+    send = coordinator._send_req  # noqa: SLF001
 
     async def watched(request: Any) -> Any:
-        asked_at = clock()
+        asked_at = time.monotonic()
         response = await send(request)
-        if isinstance(request, HeartbeatRequest | SyncGroupRequest) and for_code(response.error_code) in _A_MEMBERS:
+        if isinstance(request, HeartbeatRequest):
+            error = for_code(response.error_code)
+            if error in _A_MEMBERS:
+                confirmed(asked_at)
+            elif error in _A_STRANGERS:
+                refused(asked_at)
+        elif isinstance(request, SyncGroupRequest) and response.error_code == NoError.errno:
             confirmed(asked_at)
         return response
 
     coordinator._send_req = watched  # noqa: SLF001
+
+
+def _probe(consumer: AIOKafkaConsumer, member: str) -> SyncGroupRequest:
+    """A SyncGroup that changes nothing: of a member a loaded group says that the generation is not the current one."""
+    coordinator = consumer._coordinator  # noqa: SLF001
+    return SyncGroupRequest(coordinator.group_id, _NO_GENERATION, member, coordinator._group_instance_id, [])  # noqa: SLF001
 
 
 async def is_replaced(consumer: AIOKafkaConsumer, former_id: str) -> bool:
@@ -118,11 +147,10 @@ async def is_replaced(consumer: AIOKafkaConsumer, former_id: str) -> bool:
     when the group does not answer.
     """
     coordinator = consumer._coordinator  # noqa: SLF001
-    if (instance_id := coordinator._group_instance_id) is None:  # noqa: SLF001
+    if coordinator._group_instance_id is None:  # noqa: SLF001
         return False
-    request = SyncGroupRequest(coordinator.group_id, _NO_GENERATION, former_id, instance_id, [])
     try:
-        response = await coordinator._send_req(request)  # noqa: SLF001
+        response = await coordinator._send_req(_probe(consumer, former_id))  # noqa: SLF001
     except KafkaError:
         return False
     return bool(response.error_code == FENCED_INSTANCE_ID)

@@ -131,6 +131,9 @@ def check_consumer(consumer: AIOKafkaConsumer) -> None:
     coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001
     if coordinator._coordination_task.done() or fetcher._fetch_task.done():  # noqa: SLF001
         raise ConsumerDiedError("the consumer's background routine has ended")
+    beats = coordinator._heartbeat_task  # noqa: SLF001
+    if beats is not None and beats.done() and not beats.cancelled() and (error := beats.exception()) is not None:
+        raise ConsumerDiedError(f"the consumer's heartbeats have ended: {error!r}") from error
     coordinator.check_errors()
 
 

@@ -3,12 +3,14 @@
 from clients.backoff import Backoff, retrying
 from clients.clock import Clock, SystemClock
 from clients.llm.base import Answer, Model, Prompt
+from clients.llm.leave import wait_for_leave
 
 
 class RetryingModel:
     """Retries the ModelTransientErrors of `model`, honouring Retry-After; other errors pass at once.
 
-    Raises the last error when the attempts are used up or the next would start after `total_seconds`.
+    Each attempt asks for leave first (`clients/llm/leave.py`). Raises the last error when the attempts are used up or
+    the next would start after `total_seconds`.
     """
 
     def __init__(self, model: Model, backoff: Backoff, clock: Clock | None = None) -> None:
@@ -25,5 +27,6 @@ class RetryingModel:
         """Answer one prompt, after as many attempts as it takes and is allowed."""
         async for attempt in retrying(self._backoff, self._clock):
             with attempt:
+                await wait_for_leave()
                 return await self._model.generate(request)
         raise AssertionError("the retry loop ends by returning or raising")

@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from clients.llm.leave import leave
 from consumers.engine.task import Task
 
 Result = TypeVar("Result")
 
 
 class Gate:
-    """The steps of one attempt at one event begin only while their task is going to stay ours.
+    """The steps of one attempt at one event, and the calls within, begin only while their task is going to stay ours.
 
     A task that leaves, or is suspended, may come back, so its handlers go on; but what they began now might end too
     late for the last commit, and would be paid for again. So would what a worker begins that was frozen, or is cut off,
@@ -28,11 +29,23 @@ class Gate:
         if not self._task.ownership.is_sure:
             await self._wait()
         self._begun += 1
+        before = leave.set(self._again)
         try:
             return await work()
         finally:
+            leave.reset(before)
             self._begun -= 1
             self._settle()
+
+    async def _again(self) -> None:
+        """Wait as before a step, in the middle of one."""
+        if not self._task.ownership.is_sure:
+            self._begun -= 1
+            try:
+                await self._wait()
+            finally:
+                self._begun += 1
+                self._settle()
 
     async def _wait(self) -> None:
         self._held += 1

@@ -49,7 +49,7 @@ class Membership:
         Raises CancelledError when the place is taken: nothing else keeps aiokafka's routine from joining again.
         """
         if not self._is_watched:
-            watch_membership(self._consumer, self.lease.renew)
+            watch_membership(self._consumer, confirmed=self.lease.renew, refused=self.lease.end)
             self._is_watched = True
         if self._member_id and member_id(self._consumer) != self._member_id:
             self._is_taken = await is_replaced(self._consumer, self._member_id)

@@ -30,6 +30,7 @@ class Report:
         self._problems: dict[int, str] = {}
         self._waits_for: str | None = None
         self._told_at: dict[int, float] = {}
+        self._is_silent = False
 
     def attempt(self, entry: Entry, context: Context, outcome: Outcome, seconds: float) -> None:
         """One attempt at an event came to an end."""
@@ -159,6 +160,12 @@ class Report:
     def store_wiped(self, task: Task, topic: str, reason: str) -> None:
         """A task's store cannot be brought up to date and is built anew."""
         self._log.warning("task.store_wiped", task=task.partition, topic=topic, reason=reason)
+
+    def group_silent(self, problem: str | None) -> None:
+        """The group does not answer, so that no step begins; said once until it is heard again (None)."""
+        if problem is not None and not self._is_silent:
+            self._log.warning("group.silent", problem=problem)
+        self._is_silent = problem is not None
 
     def poll_failed(self, error: Exception) -> None:
         """Kafka refused a poll."""

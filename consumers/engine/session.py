@@ -1,12 +1,10 @@
 """One membership of the group: a consumer, the tasks it is given, the workers; polls until it is told to stop."""
 
 import asyncio
-import math
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from clients.cluster import Cluster
@@ -19,11 +17,12 @@ from consumers.engine.driver import Driver
 from consumers.engine.flow import Flow
 from consumers.engine.limits import Limits
 from consumers.engine.membership import Membership
-from consumers.engine.offsets import PassedOffsetError
+from consumers.engine.poller import Poller
 from consumers.engine.positions import Positions
 from consumers.engine.report import Report
 from consumers.engine.restorer import Restorer
 from consumers.engine.task import Task
+from consumers.engine.task_state import TaskState
 from consumers.engine.workers import WorkerPool
 from producers.transaction import TransactionalProducer
 
@@ -62,7 +61,7 @@ class Session:
         )
         self._positions = Positions(consumer, connection, cluster, limits, report)
         self._assignment: Assignment | None = None
-        self._unreadable: dict[TopicPartition, str] = {}
+        self._poller = Poller(consumer, self._buffer, self._pool.submit, limits, report)
 
     @property
     def tasks(self) -> Sequence[Task]:
@@ -83,9 +82,16 @@ class Session:
         """Why the session is not ready; empty when it is."""
         if self._assignment is None or not self._assignment.joined:
             return [f"not joined the group {self._flow.group_id} yet"]
-        unreadable = [f"{place.topic}-{place.partition}: {error}" for place, error in self._unreadable.items()]
         split = [self._split_reason()] if self._assignment.split else []
-        return [*unreadable, *split, *(reason for task in self.tasks if (reason := task.reason) is not None)]
+        silence = [reason] if (reason := self._silence()) is not None else []
+        of_tasks = [reason for task in self.tasks if (reason := task.reason) is not None]
+        return [*self._poller.reasons(), *split, *silence, *of_tasks]
+
+    def _silence(self) -> str | None:
+        """What keeps steps from beginning though their tasks are ours, if anything does."""
+        if self._membership.lease.holds or not any(task.state is TaskState.ACTIVE for task in self.tasks):
+            return None
+        return f"the group {self._flow.group_id} does not say that we are in it: no step begins until it does"
 
     def _split_reason(self) -> str:
         problem = count_problem(self._flow, self._counts(), self._partitions)
@@ -165,86 +171,21 @@ class Session:
         )
 
     async def _work(self, assignment: Assignment) -> None:
-        """Join the group and poll. After a failed poll every partition is polled alone until all can be read again."""
+        """Join the group and poll."""
         await self._consumer.start()
-        one_by_one = False
         while True:
             assignment.check()
             try:
                 self._membership.check()
                 check_consumer(self._consumer)
-                one_by_one = await self._poll(assignment, one_by_one=one_by_one)
+                self._report.group_silent(self._silence())
+                await self._poller.poll(assignment)
             except ConsumerDiedError:
                 raise
             except KafkaError as exc:
                 self._report.poll_failed(exc)
                 await self._membership.look()
                 assignment.rewind()
-                one_by_one = True
+                self._poller.go_one_by_one()
                 await asyncio.sleep(self._limits.recovery_backoff_seconds)
             await asyncio.sleep(0)
-
-    async def _poll(self, assignment: Assignment, *, one_by_one: bool) -> bool:
-        """Take what is there; while there is no room, of tasks that hold less than their share. Gives `one_by_one`."""
-        has_room = self._buffer.room.is_set()
-        share = math.inf if has_room else self._buffer.share(len(assignment.tasks) or 1)
-        partitions = assignment.pollable(holding_less_than=share)
-        if partitions and one_by_one:
-            return await self._poll_each(assignment, partitions)
-        seconds = self._limits.poll_seconds if has_room else 0.0
-        fetched = await self._getmany(*partitions, seconds=seconds) if partitions else {}
-        self._accept(assignment, fetched)
-        if partitions and has_room and not fetched:
-            await assignment.settle()
-        elif not fetched:
-            await self._pause(has_room=has_room)
-        return one_by_one
-
-    async def _pause(self, *, has_room: bool) -> None:
-        """Nothing may be polled, or nothing is there of what may be: wait a moment, no longer than for room."""
-        if has_room:
-            await asyncio.sleep(self._limits.idle_seconds)
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._limits.idle_seconds):
-                await self._buffer.room.wait()
-
-    async def _poll_each(self, assignment: Assignment, partitions: Sequence[TopicPartition]) -> bool:
-        """Poll partitions one by one, so that one that cannot be read costs no other; whether there is such a one."""
-        ours = {place for place in self._unreadable if assignment.driver_of(place) is not None}
-        self._unreadable = {place: self._unreadable[place] for place in ours}
-        for partition in partitions:
-            try:
-                fetched = await self._getmany(partition, seconds=0.0)
-            except KafkaError as exc:
-                self._unreadable[partition] = f"cannot be read: {type(exc).__name__}"
-                self._report.unreadable(partition, exc)
-                if (driver := assignment.driver_of(partition)) is not None:
-                    driver.rewind()
-            else:
-                if fetched:
-                    self._unreadable.pop(partition, None)
-                self._accept(assignment, fetched)
-        await asyncio.sleep(self._limits.idle_seconds if not self._unreadable else self._limits.poll_seconds)
-        return bool(self._unreadable)
-
-    async def _getmany(
-        self, *partitions: TopicPartition, seconds: float
-    ) -> Mapping[TopicPartition, list[ConsumerRecord[Any, Any]]]:
-        fetched: Mapping[TopicPartition, list[ConsumerRecord[Any, Any]]] = await self._consumer.getmany(
-            *partitions, timeout_ms=int(seconds * 1000), max_records=self._limits.poll_max_records
-        )
-        return fetched
-
-    def _accept(self, assignment: Assignment, fetched: Mapping[TopicPartition, list[ConsumerRecord[Any, Any]]]) -> None:
-        for source, records in fetched.items():
-            driver = assignment.driver_of(source)
-            if driver is None or not records:
-                continue  # opening the task anew seeks back to these records
-            try:
-                ready = driver.task.accept(source, records)
-            except ValueError as exc:
-                driver.fail(PassedOffsetError(str(exc)))
-                continue
-            for lane in ready:
-                self._pool.submit(lane)

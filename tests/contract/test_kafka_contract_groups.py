@@ -4,16 +4,15 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
 from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import CommitFailedError, OffsetMetadataTooLargeError, UnknownMemberIdError
+from aiokafka.errors import CommitFailedError, OffsetMetadataTooLargeError
 from aiokafka.structs import OffsetAndMetadata
 from confluent_kafka import Consumer
 
-from clients.group import committed_positions, confirm_membership, is_replaced, member_id
+from clients.group import committed_positions
 from clients.kafka import Connection
 from tests.kafka import TopicFactory, eventually
 
@@ -158,31 +157,3 @@ async def test_somebody_outside_cannot_commit_for_a_group_that_has_members(
         with pytest.raises(CommitFailedError):
             await outsider.commit({partition: 99})
         assert await member.committed(partition) is None
-
-
-async def test_a_static_member_that_was_replaced_is_told_apart_from_one_that_timed_out(
-    connection: Connection, create_topic: TopicFactory, group_id: str
-) -> None:
-    topic = await create_topic(partitions=1)
-    static: dict[str, Any] = {**QUICK, "group_id": group_id, "group_instance_id": "one", "heartbeat_interval_ms": 5000}
-    async with connection.consumer(topic, **static) as older:
-        former_id = member_id(older)
-        assert not await is_replaced(older, former_id)
-        async with connection.consumer(topic, **static) as newer:
-            await newer.getmany(timeout_ms=100)
-            assert await is_replaced(older, former_id)
-            older._coordinator._group_instance_id = "unknown to the group, as after a session timeout"
-            assert not await is_replaced(older, former_id)
-
-
-async def test_a_member_is_told_that_it_is_one_and_whoever_has_left_that_it_is_not(
-    connection: Connection, create_topic: TopicFactory, group_id: str
-) -> None:
-    topic = await create_topic(partitions=1)
-    async with connection.consumer(topic, **QUICK, group_id=group_id) as member:
-        await confirm_membership(member)
-        left = member_id(member)
-        await member._coordinator._maybe_leave_group()
-        member._coordinator.member_id = left
-        with pytest.raises(UnknownMemberIdError):
-            await confirm_membership(member)

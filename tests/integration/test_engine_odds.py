@@ -12,6 +12,8 @@ from aiokafka.admin import NewPartitions
 
 from clients.cluster import Cluster
 from clients.embedded_kafka import EmbeddedKafka
+from clients.embedded_kafka.codes import Code, RefusedError
+from clients.embedded_kafka.group import Group
 from clients.group import request_rejoin
 from clients.kafka import Connection
 from consumers.engine.context import Context
@@ -163,6 +165,31 @@ async def test_a_restore_that_fails_leaves_the_task_inactive_until_it_works(
         assert lab.handled.total() == 20
         changelog._batches[0] = whole
         assert await counts_in(lab, 40) == {number: number // 2 + 1 for number in range(40)}
+        await until(lambda: not engine.reasons(), "the worker to be ready")
+
+
+async def test_a_heartbeat_that_is_refused_as_no_other_before_costs_a_session_and_not_the_worker(
+    embedded_kafka: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """aiokafka ends its heartbeats with an error, for good, and goes on with everything else."""
+    lab, go = Lab.embedded(embedded_kafka), asyncio.Event()
+    await lab.create(partitions=2)
+
+    def refused(*_: object, **__: object) -> NoReturn:
+        raise RefusedError(Code.INVALID_GROUP_ID)
+
+    async def hold(_event: LabEvent, _context: Context) -> None:
+        await go.wait()
+
+    async with lab.engine(hold) as engine:
+        await lab.send(20, keys=20)
+        await until(lambda: lab.handled.total() == 20, "all to be in flight")
+        first = engine._session
+        with monkeypatch.context() as group:
+            group.setattr(Group, "heartbeat", refused)
+            await until(lambda: engine._session is not first, "another session")
+        go.set()
+        await lab.outputs_complete()
         await until(lambda: not engine.reasons(), "the worker to be ready")
 
 

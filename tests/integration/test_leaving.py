@@ -191,13 +191,16 @@ async def test_no_step_begins_while_the_group_does_not_answer(
         while not over.is_set():
             await context.step(f"step {len(begun)}", tick, into=Paid)
 
-    async with lab.engine(step_by_step):
+    async with lab.engine(step_by_step, dataclasses.replace(FAST, session_timeout_seconds=6.0)) as engine:
         await lab.send(1)
         await until(lambda: bool(begun), "the first step")
         with monkeypatch.context() as coordinator:
             coordinator.setattr(Group, "heartbeat", away)
             await until(lambda: clock() - begun[-1] > 1, "a second without another step")
             before = len(begun)
+            (group,) = embedded_kafka._parts.groups._groups.values()
+            assert group.members, "it stopped when another worker might have had the task already"
+            assert any("no step begins" in reason for reason in engine.reasons())
         await until(lambda: len(begun) > before, "another step")
         over.set()
         await lab.outputs_complete()

@@ -10,8 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from clients.rocks import Memory, RocksStore
+from consumers.engine.table import Changes
+from schemas.errors import StoreBusyError
 from tests.benchmarks.candidates import Figures
 from tests.benchmarks.engine_run import FOLDERS, Job, engine
 from tests.benchmarks.load import prepare, remove
@@ -85,8 +88,14 @@ def _make_store(folder: Path) -> None:
     store = RocksStore(folder, Memory(cache_bytes=64 * 2**20, write_buffer_bytes=_WRITE_BUFFER_BYTES))
     chance = random.Random(1)
     for first in range(0, KEYS, _BATCH):
-        store.apply({_key(number): chance.randbytes(_VALUE_BYTES) for number in range(first, first + _BATCH)}, first)
+        _apply(store, {_key(number): chance.randbytes(_VALUE_BYTES) for number in range(first, first + _BATCH)}, first)
     store.close()
+
+
+@retry(retry=retry_if_exception_type(StoreBusyError), wait=wait_fixed(0.1), stop=stop_after_delay(60), reraise=True)
+def _apply(store: RocksStore, changes: Changes, position: int) -> None:
+    """So much at once gets ahead of RocksDB's writing and merging: wait for it."""
+    store.apply(changes, position)
 
 
 def _get(folder: Path, cache_mib: int) -> tuple[list[float], list[float]]:
@@ -95,7 +104,7 @@ def _get(folder: Path, cache_mib: int) -> tuple[list[float], list[float]]:
     chance = random.Random(1)  # the same keys for every cache
     at_rest = _time_gets(store, chance)
     for _ in range(_WRITE_BUFFER_BYTES // (_BATCH * _VALUE_BYTES)):
-        store.apply({_key(chance.randrange(KEYS)): chance.randbytes(_VALUE_BYTES) for _ in range(_BATCH)}, KEYS)
+        _apply(store, {_key(chance.randrange(KEYS)): chance.randbytes(_VALUE_BYTES) for _ in range(_BATCH)}, KEYS)
     written_to = _time_gets(store, chance)
     store.close()
     return at_rest, written_to
