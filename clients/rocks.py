@@ -27,6 +27,8 @@ _BLOOM_BITS_PER_KEY = 10
 _COLUMN_FAMILY = "default"
 """Named, or else rocksdict opens a store that is there with options it reads from disk: a cache of its own."""
 _WRITE_BUFFER_BYTES = 8 * 2**20
+_ARENA_BLOCK_BYTES = 16 * 2**10
+"""By how much a write buffer grows. By RocksDB's default, an eighth, 72 stores with next to nothing took 145 MiB."""
 _BACKGROUND_JOBS = 2
 _LOG_BYTES = 128 * 2**10
 _SIGNS: dict[str, type[StoreError]] = {
@@ -67,6 +69,7 @@ class RocksStore:
 
     def __init__(self, folder: Path, memory: Memory, *, expired: Callable[[bytes], bool] | None = None) -> None:
         """Open or create; raises StoreError, StoreDamagedError if nothing but a new folder helps."""
+        self._memory = memory
         self._expired = expired
         self._looked_at = b""
         self._folder = folder
@@ -109,6 +112,18 @@ class RocksStore:
                 batch.delete(key)
             self._db.write(batch, self._unlogged)
         self.position, self.written_at = position, written_at
+
+    def has_room(self) -> bool:
+        """Whether the write buffers of all stores are within their bound; if not, this one's are being written to disk.
+
+        RocksDB begins to do so by itself at the next write, which is too late where a lot is written at once. Raises
+        StoreError.
+        """
+        if self._memory.write_buffers.get_usage() <= self._memory.write_buffers.get_buffer_size():
+            return True
+        with self._translated():
+            self._db.flush(wait=False)
+        return False
 
     def probe(self) -> None:
         """Write what is there already; raises StoreError, as `apply` would."""
@@ -175,6 +190,7 @@ def _options(memory: Memory) -> Options:
     options.set_block_based_table_factory(table)
     options.set_write_buffer_manager(memory.write_buffers)
     options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
+    options.set_arena_block_size(_ARENA_BLOCK_BYTES)
     options.set_max_background_jobs(_BACKGROUND_JOBS)
     options.set_compression_type(DBCompressionType.lz4())
     # Every opening begins a log file: on a full disk, where it is tried again and again, a thousand of them stay.

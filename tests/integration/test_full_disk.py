@@ -16,7 +16,7 @@ from tests.integration.lab import FAST, Lab, LabEvent, until
 from tests.integration.test_state import Ledger, Paid
 
 LEARNERS = 10
-MANY = 200
+MANY = 400
 """Events whose state is more than RocksDB keeps in memory."""
 
 
