@@ -1,4 +1,4 @@
-"""What waits in memory is bounded in bytes, and one learner's events keep nobody else's waiting."""
+"""What waits in memory is bounded, and one learner's events keep nobody else's waiting."""
 
 import asyncio
 import dataclasses
@@ -59,3 +59,40 @@ async def test_a_learner_with_large_slow_events_keeps_no_other_partition_waiting
             assert most < 2 * limits.max_buffered_bytes
             release.set()
             await lab.read(lab.out, 20 * len(others) + 400)
+
+
+async def test_learners_are_handled_in_turn(connection: Connection) -> None:
+    """Fifty events of one learner stand before those of five others; there is one worker."""
+    lab, handled = Lab(connection), list[str]()
+    await lab.create(partitions=1)
+    await lab.send(50, keys=1)
+    for n in range(5):
+        await lab.send_raw(b'{"userId": "other-%d", "n": %d}' % (n, 50 + n), key=b"other-%d" % n)
+
+    async def note(event: LabEvent, _context: Context) -> None:
+        handled.append(event.user_id)
+
+    async with lab.engine(note, dataclasses.replace(FAST, max_in_flight=1, poll_max_records=500)):
+        await lab.read(lab.out, 55)
+    others = [place for place, learner in enumerate(handled) if learner.startswith("other")]
+    assert others[-1] <= 2 * len(others), "a learner had a second turn before everybody had one"
+
+
+async def test_a_stuck_event_keeps_its_partition_to_the_window_and_no_other(connection: Connection) -> None:
+    """Progress beyond the committed offset has to fit into the commit: so far, and no further, events go on."""
+    lab, release = Lab(connection), asyncio.Event()
+    await lab.create(partitions=2)
+    await lab.send(2_000, keys=200)
+    hot = partition_for(b"learner-0", 2)
+    of_hot = {n for n in range(2_000) if partition_for(b"learner-%d" % (n % 200), 2) == hot}
+
+    async def the_first_is_stuck(event: LabEvent, _context: Context) -> None:
+        if event.n == 0:
+            await release.wait()
+
+    limits = dataclasses.replace(FAST, window=100, poll_max_records=50)
+    async with lab.engine(the_first_is_stuck, limits):
+        await until(lambda: all(lab.handled[n] for n in range(2_000) if n not in of_hot), "the other partition")
+        assert sum(lab.handled[n] for n in of_hot) <= limits.window + limits.poll_max_records
+        release.set()
+        await lab.outputs_complete()

@@ -2,17 +2,20 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from aiokafka import TopicPartition
 from structlog.testing import capture_logs
 
+from clients.cluster import Cluster
 from clients.kafka import Connection
 from clients.rocks import Memory, RocksStore
 from consumers.engine.names import SEEN_SUFFIX, STATE_SUFFIX
 from consumers.engine.restore import READ_WITHIN_SECONDS, restore
 from consumers.topics import TOPICS
+from producers.transaction import TransactionalProducer
 from tests.integration.lab import Lab, until
 
 HOUR = 3600
@@ -119,6 +122,25 @@ async def test_how_far_a_restore_is_stands_on_readyz_and_in_the_log(connection: 
     ]
     assert 0 < told[0]["percent"] <= 100
     assert told[1]["records"] == VALUES
+
+
+async def test_what_was_not_committed_is_not_restored(
+    connection: Connection, changelog: TopicPartition, store: RocksStore
+) -> None:
+    """A transaction that was aborted, and one that its owner left open, as far as the next owner's fence ends it."""
+    transactional_id = f"txn-{changelog.topic}"
+    for ends in (True, False):
+        async with AsyncExitStack() as stack:
+            producer = connection.producer(transactional_id=transactional_id)
+            await stack.enter_async_context(producer)
+            stack.push_async_callback(producer.abort_transaction if ends else producer.flush)
+            await producer.begin_transaction()
+            await producer.send_and_wait(changelog.topic, b"never committed", key=b"0")
+    async with Cluster(connection) as cluster:
+        await TransactionalProducer(cluster, transactional_id, timeout_seconds=5).start()
+    await restore(connection, changelog, store, lambda _share: None)
+    assert store.get(b"0") == bytes(VALUE_BYTES)
+    assert store.get(b"%d" % (VALUES - 1)) == bytes(VALUE_BYTES)
 
 
 def test_the_service_makes_its_changelogs_so_that_they_keep_deletions_long_enough() -> None:

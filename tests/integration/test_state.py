@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -219,6 +220,20 @@ async def test_the_same_event_id_again_changes_nothing_across_restarts(lab: Lab)
         await lab.send(1)
         await lab.read(lab.out, 26)
     assert set(lab.handled.values()) == {1}
+
+
+async def test_an_event_id_is_remembered_for_seven_days(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    await lab.create(partitions=1)
+    days, now = 0.0, time.time
+    monkeypatch.setattr(time, "time", lambda: now() + days * 24 * 3600)
+    async with lab.engine():
+        for days, times in ((0.0, 1), (6.9, 1), (7.1, 2)):
+            lab.sent = 0
+            await lab.send(1)
+            marker = 1_000 + int(10 * days)
+            await lab.send_raw(b'{"userId": "learner-0", "n": %d}' % marker, key=b"learner-0")
+            await until(lambda: lab.handled[marker] == 1, "what was sent after it")  # noqa: B023
+            assert lab.handled[0] == times
 
 
 async def test_journals_of_another_version_of_the_flow_are_ignored_and_removed(lab: Lab) -> None:

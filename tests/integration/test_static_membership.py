@@ -50,10 +50,11 @@ def closing(workers: list[WorkerProcess]) -> Iterator[list[WorkerProcess]]:
             worker.close()
 
 
-def assignments(worker: WorkerProcess) -> list[list[int]]:
-    """Every assignment of the learning-goal flow's tasks that the worker's log tells of."""
+def assignments(worker: WorkerProcess) -> dict[str, list[list[int]]]:
+    """Every assignment of tasks that the worker's log tells of, by flow."""
     lines = [json.loads(line) for line in worker.log.splitlines() if '"tasks.assigned"' in line]
-    return [line["tasks"] for line in lines if line["flow"] == LEARNING_GOAL]
+    flows = {line["flow"] for line in lines}
+    return {flow: [line["tasks"] for line in lines if line["flow"] == flow] for flow in flows}
 
 
 @asynccontextmanager
@@ -95,9 +96,10 @@ async def test_a_rolling_restart_under_load_moves_no_partition_and_holds_no_even
             worker.start()
         for worker in workers:
             await asyncio.to_thread(worker.wait_until_ready)
-        owned = [assignments(worker)[-1] for worker in workers]
-        before = [len(assignments(worker)) for worker in workers]
-        assert sorted(partition for tasks in owned for partition in tasks) == list(range(PARTITIONS))
+        before = [assignments(worker) for worker in workers]
+        flows = set.union(*(set(of_worker) for of_worker in before))
+        for flow in flows:
+            assert sorted(task for of_worker in before for task in of_worker[flow][-1]) == list(range(PARTITIONS))
         longest_restart = 0.0
         async with steady_load(connection) as sent:
             for worker in workers:
@@ -107,7 +109,9 @@ async def test_a_rolling_restart_under_load_moves_no_partition_and_holds_no_even
                 worker.start()
                 await asyncio.to_thread(worker.wait_until_ready)
                 longest_restart = max(longest_restart, time() - begun)
-        assert [assignments(worker)[before[n] :] for n, worker in enumerate(workers)] == [[tasks] for tasks in owned]
+        for worker, earlier in zip(workers, before, strict=True):
+            later = {flow: tasks[len(earlier[flow]) :] for flow, tasks in assignments(worker).items()}
+            assert later == {flow: [earlier[flow][-1]] for flow in flows}, worker.log
         paths = await Lab(connection).read(LEARNING_PATH, len(sent))
     assert sorted(json.loads(path.value)["source_event_id"] for path in paths) == sorted(
         f"e-{number}" for number in range(len(sent))

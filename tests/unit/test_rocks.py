@@ -1,6 +1,8 @@
 """A store on disk: what was written is there, whatever RocksDB does with its files; what is old goes."""
 
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -161,4 +163,29 @@ def test_an_expired_entry_that_is_written_again_stays(tmp_path: Path, memory: Me
     store.apply({b"a": b"new"}, position=2)
     store.apply({b"b": b"new"}, position=3)
     assert (store.get(b"a"), store.position) == (b"new", 3)
+    store.close()
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from clients.rocks import Memory, RocksStore
+store = RocksStore(Path(sys.argv[1]), Memory(cache_bytes=2**20, write_buffer_bytes=2**17))
+for position in range(1, 2**31):
+    store.apply({b"%d" % (position % 50): b"%d" % position, b"filler %d" % (position % 97): bytes(5_000)}, position)
+    print(position, flush=True)
+"""
+
+
+def test_after_a_kill_in_the_middle_of_writing_the_data_is_what_the_position_says(tmp_path: Path) -> None:
+    writer = subprocess.Popen([sys.executable, "-c", _WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    with writer.stdout:
+        next(line for line in writer.stdout if int(line) >= 2_000)
+        writer.kill()
+        writer.wait()
+    store = RocksStore(tmp_path, Memory(cache_bytes=_MIB, write_buffer_bytes=_MIB))
+    assert store.position > 50, "nothing of it has reached the disk"
+    newest = {b"%d" % (position % 50): b"%d" % position for position in range(store.position - 49, store.position + 1)}
+    assert {key: store.get(key) for key in newest} == newest
     store.close()

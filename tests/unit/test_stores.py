@@ -1,12 +1,14 @@
 """A worker's stores: what happens to them when the disk plays false."""
 
+import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
 from clients.rocks import Memory
-from consumers.engine.stores import Stores
+from consumers.engine.stores import UNUSED_SECONDS, Stores
 from schemas.errors import StoreError
 
 
@@ -46,3 +48,16 @@ def test_a_folder_without_a_note_of_its_log_is_removed(tmp_path: Path) -> None:
         again = stores.open("group", 0)
         assert (again.state.position, again.state.get(b"a")) == (0, None)
         again.close()
+
+
+def test_the_folder_of_a_task_that_has_been_elsewhere_for_long_is_removed(tmp_path: Path) -> None:
+    with Stores.locked(tmp_path, Memory(cache_bytes=2**24, write_buffer_bytes=2**23)) as stores:
+        for partition in range(4):
+            stores.open("group", partition).close()
+        for partition in (1, 2, 3):
+            stores.left("group", partition)
+        stores.returned("group", 3)
+        long_ago = time.time() - UNUSED_SECONDS - 1
+        os.utime(tmp_path / "0/group/1/left", (long_ago, long_ago))
+        stores.sweep()
+        assert sorted(stores.present("group")) == [0, 2, 3]
