@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from aiokafka import ConsumerRecord
@@ -35,6 +36,10 @@ class Attempted(NamedTuple, Generic[Result]):
 
     results: dict[str, Result]
     failures: dict[str, PathstreamError]
+
+
+def _nothing(_name: str, _result: BaseModel) -> Iterable[Emission]:
+    return ()
 
 
 class Context:
@@ -150,10 +155,16 @@ class Context:
         return None if known is None else into.model_validate_json(known)
 
     async def try_steps(
-        self, named: Mapping[str, Work[Result]], *, into: type[Result], limit: int
+        self,
+        named: Mapping[str, Work[Result]],
+        *,
+        into: type[Result],
+        limit: int,
+        emits: Callable[[str, Result], Iterable[Emission]] = _nothing,
     ) -> Attempted[Result]:
         """Run steps of this event side by side, `limit` at once, to their ends: one's failure stops no other.
 
+        `emits` says what goes out with the step of that name and its result.
         Failures of our own tree are handed back by name, and nothing is remembered of them. Anything else is a bug: it
         cancels the others and is raised.
         """
@@ -163,7 +174,7 @@ class Context:
         async def one(name: str, work: Work[Result]) -> None:
             async with gate:
                 try:
-                    done.results[name] = await self.step(name, work, into=into)
+                    done.results[name] = await self.step(name, work, into=into, emits=partial(emits, name))
                 except StoreError:
                     raise  # of the task, not of this step
                 except PathstreamError as exc:
@@ -178,12 +189,19 @@ class Context:
             task.result()  # a CancelledError that nobody sent: a bug too
         return done
 
-    async def steps(self, named: Mapping[str, Work[Result]], *, into: type[Result], limit: int) -> dict[str, Result]:
-        """Run steps of this event side by side, `limit` at once; their results under their names, in the same order.
+    async def steps(
+        self,
+        named: Mapping[str, Work[Result]],
+        *,
+        into: type[Result],
+        limit: int,
+        emits: Callable[[str, Result], Iterable[Emission]] = _nothing,
+    ) -> dict[str, Result]:
+        """Like `try_steps`: the results under their names, in the same order.
 
         Raises what failed first, as it is, when the others have come to their ends; finished ones are remembered.
         """
-        done = await self.try_steps(named, into=into, limit=limit)
+        done = await self.try_steps(named, into=into, limit=limit, emits=emits)
         for failure in done.failures.values():
             raise failure
         return {name: done.results[name] for name in named}

@@ -4,7 +4,6 @@ import asyncio
 import shutil
 import time
 from collections import Counter
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -148,58 +147,6 @@ async def test_the_steps_of_a_fast_event_are_never_written(lab: Lab) -> None:
     async with lab.engine(fast_step):
         await lab.outputs_complete()
     assert await lab.changelog() == {}
-
-
-async def test_steps_side_by_side_are_bounded_and_each_is_paid_once(lab: Lab) -> None:
-    await lab.create(partitions=1)
-    await lab.send(1)
-    ledger, at_once, most = Ledger(), 0, 0
-
-    async def many(event: LabEvent, context: Context) -> None:
-        async def one(step: str) -> Paid:
-            nonlocal at_once, most
-            at_once += 1
-            most = max(most, at_once)
-            try:
-                if step == "s7" and lab.handled[0] == 1:
-                    raise ContentServiceUnavailableError("the seventh fails at first")
-                return await ledger.call(event, step)
-            finally:
-                at_once -= 1
-
-        results = await context.steps(
-            {f"s{n}": lambda n=n: one(f"s{n}") for n in range(12)},  # type: ignore[misc]
-            into=Paid,
-            limit=3,
-        )
-        assert [result.answer for result in results.values()] == [f"0:s{n}" for n in range(12)]
-
-    async with lab.engine(many):
-        await lab.outputs_complete()
-    assert most == 3
-    assert set(ledger.calls.values()) == {1}
-
-
-async def test_one_of_steps_side_by_side_may_fail_for_long_and_the_others_are_begun_once(lab: Lab) -> None:
-    """What fails is tried again like a single step, not given up like a bug; its siblings come to their ends."""
-    await lab.create(partitions=1)
-    await lab.send(1)
-    begun: Counter[str] = Counter()
-
-    async def handle(event: LabEvent, context: Context) -> None:
-        async def one(step: str) -> Paid:
-            begun[step] += 1
-            if step == "s1" and lab.handled[0] <= 3:
-                raise ContentServiceUnavailableError("out for a while")
-            await asyncio.sleep(0.1)
-            return Paid(answer=step)
-
-        named = {f"s{n}": partial(one, f"s{n}") for n in range(3)}
-        assert list(await context.steps(named, into=Paid, limit=3)) == list(named)
-
-    async with lab.engine(handle):
-        await lab.outputs_complete()
-    assert begun == {"s0": 1, "s1": 4, "s2": 1}
 
 
 async def test_the_same_event_id_again_changes_nothing_across_restarts(lab: Lab) -> None:
