@@ -183,7 +183,13 @@ def default_memory() -> Memory:
 
 @asynccontextmanager
 async def prepared_engine(
-    load: Load, flow: Flow[Any], *, folder: Path, in_flight: int = IN_FLIGHT, commits: list[float] | None = None
+    load: Load,
+    flow: Flow[Any],
+    *,
+    folder: Path,
+    in_flight: int = IN_FLIGHT,
+    commits: list[float] | None = None,
+    buffered_bytes: int = Limits().max_buffered_bytes,
 ) -> AsyncIterator[Running]:
     """An engine with stores in a folder; the block ends when everything in its group has."""
     metrics = _TimedMetrics(CollectorRegistry(), [] if commits is None else commits)
@@ -194,7 +200,7 @@ async def prepared_engine(
                 flow,
                 connection=load.connection,
                 cluster=cluster,
-                limits=Limits(max_in_flight=in_flight),
+                limits=Limits(max_in_flight=in_flight, max_buffered_bytes=buffered_bytes),
                 metrics=metrics,
                 stores=stores,
             )

@@ -13,6 +13,8 @@ from rich.table import Table
 
 from consumers.engine.context import Context
 from consumers.engine.limits import Limits
+from consumers.flows import BUILDERS
+from consumers.settings import Settings
 from tests.benchmarks.candidates import Stopwatch
 from tests.benchmarks.engine_run import FOLDERS, IN_FLIGHT, RawEvent, prepared_engine, raw_flow
 from tests.benchmarks.load import KEYS, Load, in_turn
@@ -23,6 +25,8 @@ HOT_SECONDS = 1.0
 HOT = KEYS
 """The number of the learner whom all the events are of that the others have to bear with."""
 _HOT_KEY = b"learner-%04d" % HOT
+_BUFFERED_BYTES = Settings().limits(flows=len(BUILDERS)).max_buffered_bytes
+"""What a flow of a worker has, which is less than what a process has."""
 
 
 class Through(NamedTuple):
@@ -75,7 +79,10 @@ async def others_through(load: Load, in_flight: int, seconds: float) -> Through:
 
     through: asyncio.Future[Through] = asyncio.get_running_loop().create_future()
     with tempfile.TemporaryDirectory(prefix=FOLDERS) as folder:
-        async with prepared_engine(load, raw_flow(load, handle), folder=Path(folder), in_flight=in_flight) as running:
+        engine = prepared_engine(
+            load, raw_flow(load, handle), folder=Path(folder), in_flight=in_flight, buffered_bytes=_BUFFERED_BYTES
+        )
+        async with engine as running:
             running.group.create_task(running.engine.run(stop))
             result = await through
             stop.set()
