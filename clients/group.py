@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -89,21 +89,34 @@ def generation(consumer: AIOKafkaConsumer) -> int:
 async def confirm_membership(consumer: AIOKafkaConsumer) -> None:
     """Ask the group whether the consumer is in it, for a whole session from now; raises KafkaError if not.
 
-    Waits until the group is found. If the answer is no, aiokafka's own next heartbeat has the consumer join again. A
-    coordinator that is loading says yes to every heartbeat (`GroupCoordinatorService.heartbeat`), whoever asks; what is
-    asked next it refuses while it loads.
+    Asks until there is an answer. If it is no, aiokafka's own next heartbeat has the consumer join again. A coordinator
+    that is loading says yes to every heartbeat (`GroupCoordinatorService.heartbeat`), whoever asks; what is asked next
+    it refuses while it loads.
     """
     coordinator = consumer._coordinator  # noqa: SLF001
-    await coordinator.ensure_coordinator_known()
-    heartbeat = HeartbeatRequest(coordinator.group_id, coordinator.generation, coordinator.member_id)
-    probe = _probe(consumer, coordinator.member_id)
-    for question, answers_to_members in ((heartbeat, _A_MEMBERS), (probe, (IllegalGenerationError,))):
-        response = await coordinator._send_req(question)  # noqa: SLF001
-        error = for_code(response.error_code)
-        if error is NotCoordinatorForGroupError:
-            coordinator.coordinator_dead()
-        if error not in answers_to_members:
-            raise error(coordinator.group_id)
+    while True:
+        await coordinator.ensure_coordinator_known()
+        heartbeat = HeartbeatRequest(coordinator.group_id, coordinator.generation, coordinator.member_id)
+        probe = _probe(consumer, coordinator.member_id)
+        try:
+            await _expect(coordinator, heartbeat, _A_MEMBERS)
+            await _expect(coordinator, probe, (IllegalGenerationError,))
+        except KafkaError as exc:
+            if not exc.retriable and not isinstance(exc, RebalanceInProgressError):  # so says one that loads
+                raise
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            return
+
+
+async def _expect(coordinator: Any, question: Any, answers: Container[type[KafkaError]]) -> None:
+    """Raises the answer if it is none of these."""
+    response = await coordinator._send_req(question)  # noqa: SLF001
+    error = for_code(response.error_code)
+    if error is NotCoordinatorForGroupError:
+        coordinator.coordinator_dead()
+    if error not in answers:
+        raise error(coordinator.group_id)
 
 
 def watch_membership(

@@ -26,7 +26,8 @@ _POSITION_FORMAT = struct.Struct(">qq")
 _BLOOM_BITS_PER_KEY = 10
 _COLUMN_FAMILY = "default"
 """Named, or else rocksdict opens a store that is there with options it reads from disk: a cache of its own."""
-_WRITE_BUFFER_BYTES = 8 * 2**20
+_WRITE_BUFFER_BYTES = 2 * 2**20
+"""Of one store, twice: while one is written to disk another is filled. A restore of many at once takes that much."""
 _ARENA_BLOCK_BYTES = 16 * 2**10
 """By how much a write buffer grows. By RocksDB's default, an eighth, 72 stores with next to nothing took 145 MiB."""
 _BACKGROUND_JOBS = 2
@@ -69,7 +70,6 @@ class RocksStore:
 
     def __init__(self, folder: Path, memory: Memory, *, expired: Callable[[bytes], bool] | None = None) -> None:
         """Open or create; raises StoreError, StoreDamagedError if nothing but a new folder helps."""
-        self._memory = memory
         self._expired = expired
         self._looked_at = b""
         self._folder = folder
@@ -112,18 +112,6 @@ class RocksStore:
                 batch.delete(key)
             self._db.write(batch, self._unlogged)
         self.position, self.written_at = position, written_at
-
-    def has_room(self) -> bool:
-        """Whether the write buffers of all stores are within their bound; if not, this one's are being written to disk.
-
-        RocksDB begins to do so by itself at the next write, which is too late where a lot is written at once. Raises
-        StoreError.
-        """
-        if self._memory.write_buffers.get_usage() <= self._memory.write_buffers.get_buffer_size():
-            return True
-        with self._translated():
-            self._db.flush(wait=False)
-        return False
 
     def probe(self) -> None:
         """Write what is there already; raises StoreError, as `apply` would."""

@@ -14,6 +14,7 @@ from clients.kafka import obey_cancellation
 from consumers.engine.checkpoint import Checkpointer
 from consumers.engine.flow import Flow
 from consumers.engine.lane import Lane
+from consumers.engine.last_commit import commit_last
 from consumers.engine.limits import Limits
 from consumers.engine.offsets import PassedOffsetError, UnknownProgressError
 from consumers.engine.positions import Positions
@@ -99,13 +100,14 @@ class Driver:
             async with asyncio.timeout_at(end_by):
                 if not await self._is_quiet(by=quiet_by):
                     self._report.unfinished(task)
-                if was_opening or task.pending is not None:
-                    if not was_ours:
-                        return
-                    await self._checkpointer.fence()
-                    if not task.resume(await self._positions.newest(task)):
-                        return
-                await self._checkpointer.checkpoint(task)
+                await commit_last(
+                    task,
+                    self._checkpointer,
+                    self._positions,
+                    look_first=was_opening,
+                    may_fence=was_ours,
+                    pause_seconds=self._limits.recovery_backoff_seconds,
+                )
 
     def close(self) -> None:
         """The task is another worker's, or this one stops: everything in memory is dropped."""

@@ -1,7 +1,9 @@
 """Where paid work waits while its task may be another worker's."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from clients.llm.leave import leave
 from consumers.engine.task import Task
@@ -29,7 +31,7 @@ class Gate:
         if not self._task.ownership.is_sure:
             await self._wait()
         self._begun += 1
-        before = leave.set(self._again)
+        before = leave.set(partial(self._again, asyncio.current_task()))
         try:
             return await work()
         finally:
@@ -37,9 +39,11 @@ class Gate:
             self._begun -= 1
             self._settle()
 
-    async def _again(self) -> None:
-        """Wait as before a step, in the middle of one."""
-        if not self._task.ownership.is_sure:
+    async def _again(self, step: asyncio.Task[Any] | None) -> None:
+        """Wait as before a step, in the middle of one: which does not rest then if another call of it may go on."""
+        if asyncio.current_task() is not step:
+            await self._task.ownership.sure()
+        elif not self._task.ownership.is_sure:
             self._begun -= 1
             try:
                 await self._wait()

@@ -13,7 +13,7 @@ class Lease:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._asked_at = -math.inf
+        self._asked_at = self._refused_at = -math.inf
         self._renewed = asyncio.Event()
 
     @property
@@ -23,12 +23,15 @@ class Lease:
 
     def renew(self, asked_at: float) -> None:
         """The group counts us among its members; it was asked then, by `time.monotonic`."""
+        if asked_at < self._refused_at:
+            return
         self._asked_at = max(self._asked_at, asked_at)
         renewed, self._renewed = self._renewed, asyncio.Event()
         renewed.set()
 
     def end(self, asked_at: float) -> None:
         """The group does not count us among its members; it was asked then, by `time.monotonic`."""
+        self._refused_at = max(self._refused_at, asked_at)
         if asked_at >= self._asked_at:
             self._asked_at = -math.inf
 

@@ -1,6 +1,5 @@
 """Brings a task's store up to the end of its changelog before the task may be active."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,8 +21,6 @@ _MAX_RECORDS = 10_000
 _FETCH_BYTES = 8 * 2**20
 _TRIES = 100
 _PAUSE_SECONDS = 0.05
-_ROOM_SECONDS = 1.0
-_ROOM_PAUSE_SECONDS = 0.005
 
 
 async def restore(
@@ -77,13 +74,7 @@ async def _copy(
 
 
 async def _apply(store: RocksStore, changes: Changes, position: int, written_at: float) -> None:
-    """Write, but wait for RocksDB, which gets behind with so much at once; not for ever, on a full disk.
-
-    Least of all for room in write buffers: many stores with a little in each take it for good.
-    """
-    deadline = time.monotonic() + _ROOM_SECONDS
-    while not store.has_room() and time.monotonic() < deadline:  # noqa: ASYNC110 - RocksDB tells nobody
-        await asyncio.sleep(_ROOM_PAUSE_SECONDS)
+    """Write, but wait for RocksDB, which gets behind with so much at once; not for ever, on a full disk."""
     busy, tries, pause = retry_if_exception_type(StoreBusyError), stop_after_attempt(_TRIES), wait_fixed(_PAUSE_SECONDS)
     async for attempt in AsyncRetrying(retry=busy, stop=tries, wait=pause, reraise=True):
         with attempt:

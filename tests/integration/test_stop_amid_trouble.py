@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 from collections import Counter
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from consumers.engine.task_state import TaskState
 from producers.output import Output, build_batches
 from producers.transaction import TransactionalProducer
 from tests.integration.lab import FAST, Lab, LabEvent, until
-from tests.integration.test_state import Paid
+from tests.integration.test_state import Ledger, Paid
 from tests.integration.test_static_membership import SlowToLeave, member
+from tests.kafka.under_test import embedded_under_test
 
 LIMITS = dataclasses.replace(FAST, transaction_timeout_seconds=1.5, shutdown_seconds=8.0)
 
@@ -155,3 +157,33 @@ async def test_nothing_is_paid_for_while_a_task_may_be_another_workers(connectio
             await lab.outputs_complete()
     repeated = [times for times in begun.values() if len(times) > 1 and times[0] > suspended_at]
     assert repeated == []
+
+
+async def test_a_stop_waits_for_kafka_as_long_as_a_stop_may_take(embedded_kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    """What is paid for is committed, though Kafka comes back later than one attempt to fence would wait for it."""
+    lab, ledger, go = Lab.embedded(embedded_kafka, state_dir=tmp_path), Ledger(), asyncio.Event()
+    await lab.create(partitions=1)
+
+    async def one_step(event: LabEvent, context: Context) -> None:
+        async def paid() -> Paid:
+            await go.wait()
+            return await ledger.call(event, "one")
+
+        await context.step("one", paid, into=Paid)
+
+    async def come_back(outage: AbstractAsyncContextManager[None]) -> None:
+        await asyncio.sleep(0.8 * LIMITS.session_timeout_seconds)
+        await outage.__aexit__(None, None, None)
+
+    async with lab.engine(one_step, LIMITS):
+        await lab.send(1)
+        await until(lambda: lab.handled[0] == 1, "the event to be in its handler")
+        outage = embedded_under_test(embedded_kafka).outage()
+        await outage.__aenter__()
+        go.set()
+        await until(lambda: ledger.calls[0, "one"] == 1, "the call to end")
+        back = asyncio.ensure_future(come_back(outage))
+    await back
+    async with lab.engine(one_step):
+        await lab.outputs_complete()
+    assert ledger.calls[0, "one"] == 1

@@ -1,0 +1,48 @@
+"""The commit of a task that stops for good."""
+
+import asyncio
+
+from aiokafka.errors import KafkaError
+
+from consumers.engine.checkpoint import Checkpointer
+from consumers.engine.positions import Positions
+from consumers.engine.task import Task
+from schemas.errors import RecordRefusedError, TopicMissingError, TransactionFailedError
+
+
+async def commit_last(
+    task: Task,
+    checkpointer: Checkpointer,
+    positions: Positions,
+    *,
+    look_first: bool,
+    may_fence: bool,
+    pause_seconds: float,
+) -> None:
+    """Commit what the task has finished; again and again while Kafka is away, so it needs a deadline around it.
+
+    With `look_first`, and after a commit whose outcome is not known, it has to be found out what is committed, behind
+    a fence: only the task's owner may do so (`may_fence`). Raises what says that trying again is of no use.
+    """
+    while True:
+        try:
+            if look_first or task.pending is not None:
+                if not may_fence:
+                    return
+                await checkpointer.fence()
+                if not task.resume(await positions.newest(task)):
+                    return
+            await checkpointer.checkpoint(task)
+        except (TransactionFailedError, KafkaError) as exc:
+            if not _may_pass(exc):
+                raise
+        else:
+            return
+        look_first = True
+        await asyncio.sleep(pause_seconds)
+
+
+def _may_pass(error: TransactionFailedError | KafkaError) -> bool:
+    if isinstance(error, KafkaError):
+        return bool(error.retriable) or type(error) is KafkaError  # bare: a connection that broke
+    return not isinstance(error, TopicMissingError | RecordRefusedError)
