@@ -21,6 +21,8 @@ class Account:
     struck: threading.Event = field(default_factory=threading.Event)
     busy: set[Worker] = field(default_factory=set)
     """Workers that no other fault may strike while this one goes on."""
+    picked: set[Worker] = field(default_factory=set)
+    """Workers that it has struck, or is going to."""
     _killed: frozenset[str] = frozenset()
     _blind: frozenset[str] = frozenset()
     _full: frozenset[str] = frozenset()

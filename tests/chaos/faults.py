@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Callable
 
 from tests.chaos.account import Account
 from tests.chaos.fleet import Worker
@@ -59,25 +60,34 @@ def leave_worker(scene: Scene, account: Account, chance: random.Random) -> None:
 
 
 def kill_broker(scene: Scene, account: Account, _chance: random.Random) -> None:
-    """kill -9 of the broker, and its restart on its data.
+    """kill -9 of the broker, and its restart on its data."""
 
-    Memberships outlast it. Only who is told to end meanwhile, and may not wait for it, loses anything.
-    """
-    account.strike("the broker", blinds=scene.fleet.wanted)
-    scene.broker.kill()
-    scene.broker.restart()
-    ending = {worker.incarnation for worker in scene.struck_otherwise(account)}
-    patience = scene.timing.shutdown - _TIME_TO_COMMIT
-    account.mend(spares=lambda name, seconds: name not in ending or seconds < patience)
+    def kill_and_restart() -> None:
+        scene.broker.kill()
+        scene.broker.restart()
+
+    _without_broker(scene, account, "the broker", kill_and_restart)
 
 
 def freeze_broker(scene: Scene, account: Account, _chance: random.Random) -> None:
     """The broker keeps its connections and answers nothing."""
-    account.strike(f"the broker, {scene.timing.broker_frozen:.0f} s", blinds=scene.fleet.wanted)
-    scene.broker.freeze()
-    time.sleep(scene.timing.broker_frozen)
-    scene.broker.thaw()
-    account.mend()
+
+    def freeze_and_thaw() -> None:
+        scene.broker.freeze()
+        time.sleep(scene.timing.broker_frozen)
+        scene.broker.thaw()
+
+    _without_broker(scene, account, f"the broker, {scene.timing.broker_frozen:.0f} s", freeze_and_thaw)
+
+
+def _without_broker(scene: Scene, account: Account, whom: str, act: Callable[[], None]) -> None:
+    """Only who is told to end before or meanwhile, and may not wait for the broker, loses anything."""
+    before = {worker: worker.incarnation for worker in (*scene.fleet.wanted, *scene.struck_otherwise(account))}
+    account.strike(whom, blinds=before)
+    act()
+    ending = {before[worker] for worker in scene.struck_otherwise(account) if worker in before}
+    patience = scene.timing.shutdown - _TIME_TO_COMMIT
+    account.mend(spares=lambda name, seconds: name not in ending or seconds < patience)
 
 
 def wipe_state(scene: Scene, account: Account, chance: random.Random) -> None:

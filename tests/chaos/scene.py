@@ -103,11 +103,12 @@ class Scene:
         self.wait_until(lambda: len(self._free(account)) >= count, f"{count} workers to strike")
         workers = chance.sample(self._free(account), count)
         account.busy.update(workers)
+        account.picked.update(workers)
         return workers
 
     def struck_otherwise(self, account: Account) -> list[Worker]:
-        """The workers that another fault strikes meanwhile."""
-        return [worker for other in self._going_on if other is not account for worker in other.busy]
+        """The workers that another fault has struck, or strikes, in one go with this one."""
+        return [worker for other in self._going_on if other is not account for worker in other.picked]
 
     def run(self, faults: Sequence[tuple[Account, Act]], seed: int) -> float:
         """Let faults strike, each in the middle of the one before; wait until all is well, note their spans.
@@ -141,8 +142,8 @@ class Scene:
             account.busy = set()
 
     def _free(self, account: Account) -> list[Worker]:
-        struck = self.struck_otherwise(account)
-        return [worker for worker in self.fleet.wanted if worker not in struck]
+        busy = [worker for other in self._going_on if other is not account for worker in other.busy]
+        return [worker for worker in self.fleet.wanted if worker not in busy]
 
     def wait_until_well(self) -> None:
         """The group is what it should be, everybody is ready, and results come again."""
