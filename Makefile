@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 PEERS := tests/benchmarks/peers/requirements
 BIN := $(VENV)/bin
-LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
+LOCK := --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 SOURCES := agents clients consumers producers schemas tests
 
 .PHONY: help install fmt lint type test sequences chaos eval demo kafka run bench bench-peers lock clean
