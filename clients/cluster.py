@@ -28,6 +28,11 @@ _METADATA_ATTEMPTS = 3
 _METADATA_PAUSE_SECONDS = 0.1
 
 
+def may_pass(error: KafkaError) -> bool:
+    """Whether the same request, made again later, may succeed; a bare KafkaError is a connection that broke."""
+    return bool(error.retriable) or type(error) is KafkaError
+
+
 class Cluster:
     """The brokers as one transaction sees them. An async context manager.
 

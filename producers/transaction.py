@@ -22,7 +22,7 @@ from aiokafka.protocol.transaction import (
     TxnOffsetCommitRequest,
 )
 
-from clients.cluster import Cluster
+from clients.cluster import Cluster, may_pass
 from producers.output import Batch
 from producers.verdict import Verdict, verdict_on
 from schemas.errors import FencedError, RecordRefusedError, TopicMissingError, TransactionFailedError
@@ -130,7 +130,7 @@ class TransactionalProducer:
                 node = await self._cluster.coordinator(kind, key)
                 answer = await self._cluster.send(node, request, coordination=True)
             except KafkaError as exc:
-                if not exc.retriable and type(exc) is not KafkaError:
+                if not may_pass(exc):
                     raise TransactionFailedError(f"{self._id}: {exc!r}") from exc
                 verdict = Verdict.MOVED
                 pause = min(2 * pause, _LONGEST_BACKOFF_SECONDS)
@@ -180,7 +180,7 @@ class TransactionalProducer:
         try:
             answer = await self._cluster.send(node, request)
         except KafkaError as exc:
-            if not exc.retriable and type(exc) is not KafkaError:
+            if not may_pass(exc):
                 raise TransactionFailedError(f"{self._id}: {exc!r}") from exc
             return []
         return [

@@ -40,7 +40,7 @@ class Checkpointer:
 
         Only as a member of the group: who was expelled and does not know would end the work of whom it gave the task.
         """
-        seconds = self._limits.session_timeout_seconds / 2  # the group's answer holds for a whole one
+        seconds = self._limits.lease_seconds
         try:
             async with asyncio.timeout(seconds):
                 await self._membership.confirm()

@@ -40,7 +40,7 @@ class Gate:
             self._settle()
 
     async def _again(self, step: asyncio.Task[Any] | None) -> None:
-        """Wait as before a step, in the middle of one: which does not rest then if another call of it may go on."""
+        """Wait before a further call of a step. Calls side by side do not rest: another one may be going on."""
         if asyncio.current_task() is not step:
             await self._task.ownership.sure()
         elif not self._task.ownership.is_sure:

@@ -4,6 +4,7 @@ import asyncio
 
 from aiokafka.errors import KafkaError
 
+from clients.cluster import may_pass
 from consumers.engine.checkpoint import Checkpointer
 from consumers.engine.positions import Positions
 from consumers.engine.task import Task
@@ -34,15 +35,11 @@ async def commit_last(
                     return
             await checkpointer.checkpoint(task)
         except (TransactionFailedError, KafkaError) as exc:
-            if not _may_pass(exc):
+            if isinstance(exc, TopicMissingError | RecordRefusedError) or (
+                isinstance(exc, KafkaError) and not may_pass(exc)
+            ):
                 raise
         else:
             return
         look_first = True
         await asyncio.sleep(pause_seconds)
-
-
-def _may_pass(error: TransactionFailedError | KafkaError) -> bool:
-    if isinstance(error, KafkaError):
-        return bool(error.retriable) or type(error) is KafkaError  # bare: a connection that broke
-    return not isinstance(error, TopicMissingError | RecordRefusedError)

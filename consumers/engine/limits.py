@@ -56,3 +56,11 @@ class Limits:
     """Pause before looking again while no partition may be polled."""
     metadata_max_chars: int = 4_000
     """Longest progress map; Kafka's `offset.metadata.max.bytes` is 4,096 by default."""
+
+    @property
+    def lease_seconds(self) -> float:
+        """For how long the group's word counts that we are its member; for twice that nobody is given our tasks.
+
+        So what is begun at its end, a step or a fence, has the other half to end.
+        """
+        return self.session_timeout_seconds / 2

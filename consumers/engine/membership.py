@@ -17,11 +17,10 @@ class Membership:
     joined again, the two would take the place from each other without end, each time with a rebalance's worth of work.
     """
 
-    def __init__(self, consumer: AIOKafkaConsumer, *, session_seconds: float, reunion_seconds: float) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, *, lease_seconds: float, reunion_seconds: float) -> None:
         self._consumer = consumer
         self._is_watched = False
-        self.lease = Lease(session_seconds / 2)
-        """So that what is begun at its end has half a session until somebody else may begin the same."""
+        self.lease = Lease(lease_seconds)
         self._member_id = ""
         self._is_taken = False
         self.generation = 0

@@ -57,7 +57,7 @@ class Session:
         self._pool = WorkerPool(flow, limits, report, cluster.max_message_bytes, partitions)
         self._partitions = partitions
         self._membership = Membership(
-            consumer, session_seconds=limits.session_timeout_seconds, reunion_seconds=limits.reunion_seconds
+            consumer, lease_seconds=limits.lease_seconds, reunion_seconds=limits.reunion_seconds
         )
         self._positions = Positions(consumer, connection, cluster, limits, report)
         self._assignment: Assignment | None = None
