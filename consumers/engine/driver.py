@@ -176,7 +176,10 @@ class Driver:
             task.problem = None
         task.move_to(TaskState.ACTIVE)
         self._report.opened(task, resumed=resumed)
-        parked, task.parked = task.parked, []
+        self._submit_parked()
+
+    def _submit_parked(self) -> None:
+        parked, self.task.parked = self.task.parked, []
         for lane in parked:
             self._submit(lane)
 
@@ -207,6 +210,7 @@ class Driver:
                 raise task.broken
             if task.state is TaskState.ACTIVE and not await self._checkpointer.checkpoint(task):
                 await asyncio.sleep(interval)
+            self._submit_parked()
         while not await self._is_quiet(by=min(self._quiet_by, clock() + interval)) and clock() < self._quiet_by:
             await self._commit_if_whole()  # steps are finished while their events go on
         if task.running:

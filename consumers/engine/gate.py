@@ -1,4 +1,4 @@
-"""Where paid work waits while its task may be another worker's."""
+"""Where paid work waits until it may begin."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,12 +12,12 @@ Result = TypeVar("Result")
 
 
 class Gate:
-    """The steps of one attempt at one event, and the calls within, begin only while their task is going to stay ours.
+    """The steps of one attempt at one event, and the calls within, begin only while their task's permit is given.
 
     A task that leaves, or is suspended, may come back, so its handlers go on; but what they began now might end too
     late for the last commit, and would be paid for again. So would what a worker begins that was frozen, or is cut off,
-    and has been expelled: it has to hear from the group first. A handler all of whose steps wait here does not count as
-    running: nobody waits for it to finish.
+    and has been expelled, and what cannot be committed if the worker dies before a commit gets through that is overdue.
+    A handler all of whose steps wait here does not count as running: nobody waits for it to finish.
     """
 
     def __init__(self, task: Task) -> None:
@@ -27,8 +27,8 @@ class Gate:
         self._rests = False
 
     async def run(self, work: Callable[[], Awaitable[Result]]) -> Result:
-        """Wait for the task to be ours, if it is not, and then for the work. Raises what it raises."""
-        if not self._task.ownership.is_sure:
+        """Wait for the permit, if it is not given, and then for the work. Raises what it raises."""
+        if not self._task.permit.is_given:
             await self._wait()
         self._begun += 1
         before = leave.set(partial(self._again, asyncio.current_task()))
@@ -42,8 +42,8 @@ class Gate:
     async def _again(self, step: asyncio.Task[Any] | None) -> None:
         """Wait before a further call of a step. Calls side by side do not rest: another one may be going on."""
         if asyncio.current_task() is not step:
-            await self._task.ownership.sure()
-        elif not self._task.ownership.is_sure:
+            await self._task.permit.given()
+        elif not self._task.permit.is_given:
             self._begun -= 1
             try:
                 await self._wait()
@@ -55,7 +55,7 @@ class Gate:
         self._held += 1
         self._settle()
         try:
-            await self._task.ownership.sure()
+            await self._task.permit.given()
         finally:
             self._held -= 1
             self._settle()

@@ -1,4 +1,4 @@
-"""Whether a task is going to stay ours: only then may anything be begun that costs money."""
+"""For how long the group's word counts that we are its member."""
 
 import asyncio
 import math
@@ -19,7 +19,11 @@ class Lease:
     @property
     def holds(self) -> bool:
         """Whether it has not ended."""
-        return time.monotonic() < self._asked_at + self._seconds
+        return self.holds_at(time.monotonic())
+
+    def holds_at(self, now: float) -> bool:
+        """Whether it has not ended then, by `time.monotonic`."""
+        return now < self._asked_at + self._seconds
 
     def renew(self, asked_at: float) -> None:
         """The group counts us among its members; it was asked then, by `time.monotonic`."""
@@ -38,29 +42,3 @@ class Lease:
     async def renewed(self) -> None:
         """Wait for the group's next word."""
         await self._renewed.wait()
-
-
-class Ownership:
-    """Of one task: gained and lost by the group's assignments, and sure while its lease holds, too."""
-
-    def __init__(self, lease: Lease) -> None:
-        self._lease = lease
-        self._gained = asyncio.Event()
-
-    @property
-    def is_sure(self) -> bool:
-        """Whether we know of nobody who takes the task away, and would know."""
-        return self._gained.is_set() and self._lease.holds
-
-    def gain(self) -> None:
-        """The task is ours."""
-        self._gained.set()
-
-    def lose(self) -> None:
-        """It may be another worker's soon, or is one's already."""
-        self._gained.clear()
-
-    async def sure(self) -> None:
-        """Wait until it is."""
-        while not self.is_sure:
-            await (self._lease.renewed() if self._gained.is_set() else self._gained.wait())

@@ -54,6 +54,8 @@ class Limits:
     """How long the broker may wait for new records before it answers a fetch, in milliseconds."""
     idle_seconds: float = 0.01
     """Pause before looking again while no partition may be polled."""
+    commit_patience_seconds: float = 1.0
+    """While a commit of a task takes longer than this, nothing of the task begins."""
     metadata_max_chars: int = 4_000
     """Longest progress map; Kafka's `offset.metadata.max.bytes` is 4,096 by default."""
 

@@ -17,6 +17,7 @@ from consumers.engine.driver import Driver
 from consumers.engine.flow import Flow
 from consumers.engine.limits import Limits
 from consumers.engine.membership import Membership
+from consumers.engine.permit import Permit
 from consumers.engine.poller import Poller
 from consumers.engine.positions import Positions
 from consumers.engine.report import Report
@@ -140,8 +141,9 @@ class Session:
             producer = TransactionalProducer(
                 cluster, f"{flow.group_id}-{partition}", timeout_seconds=limits.transaction_timeout_seconds
             )
+            permit = Permit(self._membership.lease, patience_seconds=limits.commit_patience_seconds)
             return Driver(
-                Task(partition, flow.sources, self._buffer, self._membership.lease),
+                Task(partition, flow.sources, self._buffer, permit),
                 flow=flow,
                 consumer=self._consumer,
                 cluster=cluster,

@@ -10,8 +10,8 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from consumers.engine.buffer import REMEMBERED_BYTES, Account, Buffer, size_in_memory
 from consumers.engine.lane import Entry, Lane
-from consumers.engine.lease import Lease, Ownership
 from consumers.engine.offsets import Committed, Position, Progress, pack, position_key
+from consumers.engine.permit import Permit
 from consumers.engine.table import Changes, Table
 from consumers.engine.task_state import TaskState, may_follow
 from producers.output import Output
@@ -35,7 +35,7 @@ class Pending:
 class Task:
     """Partition number `partition` of a flow's topics: the unit of assignment, fencing and commit."""
 
-    def __init__(self, partition: int, topics: Iterable[str], buffer: Buffer, lease: Lease) -> None:
+    def __init__(self, partition: int, topics: Iterable[str], buffer: Buffer, permit: Permit) -> None:
         self.partition = partition
         self.state = TaskState.OPENING
         self.epoch = Epoch(0)
@@ -55,7 +55,7 @@ class Task:
         self.dirty = asyncio.Event()
         self.running = 0
         self.quiet = asyncio.Event()
-        self.ownership = Ownership(lease)
+        self.permit = permit
         self._buffer = buffer
         self.account = Account(buffer)
 
@@ -65,9 +65,9 @@ class Task:
             raise RuntimeError(f"task {self.partition} cannot go from {self.state.name} to {state.name}")
         self.state = state
         if state is TaskState.ACTIVE:
-            self.ownership.gain()
+            self.permit.gain()
         else:
-            self.ownership.lose()
+            self.permit.lose()
 
     def accept(self, source: TopicPartition, records: Sequence[ConsumerRecord[Any, Any]]) -> list[Lane]:
         """Take fetched records; gives the lanes that have become ready.
@@ -154,6 +154,7 @@ class Task:
     def begin(self, pending: Pending) -> list[Output]:
         """The checkpoint is on its way; from now on results belong to the next one. Gives its changelog records."""
         self.pending = pending
+        self.permit.commit_began()
         self.outputs = []
         self.account.begin()
         for source, committed in pending.offsets.items():
@@ -168,6 +169,7 @@ class Task:
         if self.pending is not None:
             self.committed = (self.committed or {}) | self.pending.offsets
         self.pending = None
+        self.permit.commit_ended()
         self.account.confirm()
         for table in self.tables:
             table.confirm(ends.get(table.changelog))
@@ -237,6 +239,7 @@ class Task:
         self.lanes, self.parked, self.outputs, self.pending, self.committed = {}, [], [], None, None
         for table in self.tables:
             table.drop()
+        self.permit.commit_ended()
         self.account.close()
         self.generation = UNREAD
         self.unwritten = None

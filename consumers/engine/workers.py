@@ -89,7 +89,7 @@ class WorkerPool:
             if lane.stale:
                 continue
             task = lane.task
-            if task.state is not TaskState.ACTIVE:
+            if task.state is not TaskState.ACTIVE or task.permit.is_overdue:
                 task.parked.append(lane)
                 continue
             await self._handle(lane, me)
