@@ -117,6 +117,18 @@ def find_repeats(calls: Iterable[Call], spans: Sequence[Span], kept: Kept) -> It
             yield judge.explained(earlier, later)
 
 
+def count_at_stake(calls: Iterable[Call], spans: Sequence[Span]) -> int:
+    """How many calls were in flight, or younger than one interval, when a fault struck their worker."""
+    return sum(
+        any(
+            call.worker in span.killed | span.blind | span.full
+            and call.begun < span.begin < call.ended + COMMIT_INTERVAL_SECONDS
+            for span in spans
+        )
+        for call in calls
+    )
+
+
 class _Judge:
     """Holds a repeat against every fault."""
 

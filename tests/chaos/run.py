@@ -12,7 +12,7 @@ from tests.chaos.check import Complaint
 from tests.chaos.faults import FAULTS
 from tests.chaos.load import PlannedEvent, plan_events
 from tests.chaos.plan import PlannedFault, draw_faults
-from tests.chaos.repeats import Call, Repeat, find_repeats
+from tests.chaos.repeats import Call, Repeat, count_at_stake, find_repeats
 from tests.chaos.scene import Scene, Timing
 from tests.chaos.sender import Sender
 from tests.chaos.stage import PaidService, paid_service, stage
@@ -164,6 +164,7 @@ class Run:
             "seconds": f"{time.monotonic() - self._began:.0f}",
             "longest pause": f"{scene.follower.longest_pause:.1f} s without a result",
             "paid calls": f"{len(calls):,}, {len(repeats)} of them repeated",
+            "at stake": f"{count_at_stake(calls, scene.spans)} were in flight or younger than one interval at a fault",
             "why": count_repeats(repeats),
             "oldest of them": f"ended {max((r.age for r in repeats), default=0.0):.3f} s before its fault",
             "latest of them": f"begun {max((r.lateness for r in repeats), default=0.0):.3f} s after all was well",

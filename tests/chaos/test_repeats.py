@@ -5,7 +5,16 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.chaos.repeats import COMMIT_INTERVAL_SECONDS, LATEST_SECONDS, OLDEST_SECONDS, Call, Kept, Span, find_repeats
+from tests.chaos.repeats import (
+    COMMIT_INTERVAL_SECONDS,
+    LATEST_SECONDS,
+    OLDEST_SECONDS,
+    Call,
+    Kept,
+    Span,
+    count_at_stake,
+    find_repeats,
+)
 
 KILL = Span(number=1, kind="kill_worker", killed=frozenset({"w0.1"}), begin=100.0, end=110.0, known_by=110.0)
 OUTAGE = Span(number=2, kind="freeze_broker", blind=frozenset({"w0.1"}), begin=100.0, end=110.0, known_by=108.0)
@@ -115,6 +124,20 @@ def test_the_time_of_other_faults_does_not_count_as_time_to_repeat_in() -> None:
     others = [dataclasses.replace(GRACEFUL, begin=begin, end=begin + 10.0) for begin in (115.0, 120.0)]
     assert why(("w0.1", 99.98, 100.03), ("w1.1", late - 0.1, late), KILL, *others) == "in flight"
     assert why(("w0.1", 99.98, 100.03), ("w1.1", late + 0.1, late + 0.2), KILL, *others) is None
+
+
+def test_at_stake_is_what_a_victim_had_in_flight_or_just_finished() -> None:
+    young, old = 100.0 - COMMIT_INTERVAL_SECONDS + 0.01, 100.0 - COMMIT_INTERVAL_SECONDS - 0.01
+    spans = [
+        ("w0.1", 99.9, 100.1),
+        ("w0.1", 99.8, young),
+        ("w0.1", 99.8, old),
+        ("w0.1", 100.1, 100.2),
+        ("w1.1", 99.9, 100.1),
+    ]
+    made = [Call(n, f"a:{n}", "read", *call) for n, call in enumerate(spans)]
+    assert count_at_stake(made, [KILL, KILL]) == 2
+    assert count_at_stake(made, [GRACEFUL]) == 0
 
 
 @given(calls)
