@@ -6,10 +6,9 @@ never wait for a model. A producer is fenced by whoever starts with the same tra
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
-from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka import TopicPartition
 from aiokafka.client import CoordinationType
@@ -27,6 +26,8 @@ from clients.cluster import Cluster, may_pass
 from producers.output import Batch
 from producers.verdict import Verdict, verdict_on
 from schemas.errors import FencedError, RecordRefusedError, TopicMissingError, TransactionFailedError
+
+Value = TypeVar("Value")
 
 _ALL_REPLICAS = -1
 _COMMIT = True
@@ -73,20 +74,21 @@ class TransactionalProducer:
 
         Gives the offset after the last record of each partition, where the broker told it.
 
-        1. register the partitions that records go to, and the group;
-        2. send the records and hand in the offsets, and wait for every one of them;
-        3. end the transaction with commit.
-
-        What is one number goes out at once: three round trips, on a slow network most of a commit's time.
+        1. register the partitions that records go to;
+        2. send the records and wait for every one of them;
+        3. register the group and hand in its offsets;
+        4. end the transaction with commit.
 
         Raises FencedError when the id has another producer by now, TransactionFailedError when the outcome is
         unknown. Both mean: start again and look at the committed offsets.
         """
-        rounds = _rounds(batches)
-        ends: dict[TopicPartition, int]
+        rounds, ends = _rounds(batches), dict[TopicPartition, int]()
         async with self._deadline(self._timeout):
-            await _together(self._add_partitions(rounds[0] if rounds else ()), self._add_group(group_id))
-            ends, _ = await _together(self._produce_all(rounds), self._commit_offsets(offsets, group_id))
+            if rounds:
+                await self._add_partitions(rounds[0])
+            for batch_of in rounds:
+                ends |= await self._produce(batch_of)
+            await self._add_offsets(offsets, group_id)
             request = EndTxnRequest(self._id, self._producer_id, self._epoch, _COMMIT)
             await self._ask_coordinator(
                 CoordinationType.TRANSACTION, self._id, request, lambda answer: [answer.error_code]
@@ -101,9 +103,7 @@ class TransactionalProducer:
         except TimeoutError as exc:
             raise TransactionFailedError(f"{self._id}: no answer from Kafka within {seconds:g} s") from exc
 
-    async def _add_partitions(self, partitions: Collection[TopicPartition]) -> None:
-        if not partitions:
-            return
+    async def _add_partitions(self, partitions: Iterable[TopicPartition]) -> None:
         topics: dict[str, list[int]] = defaultdict(list)
         for partition in partitions:
             topics[partition.topic].append(partition.partition)
@@ -111,16 +111,14 @@ class TransactionalProducer:
         what = ", ".join(sorted(topics))
         await self._ask_coordinator(CoordinationType.TRANSACTION, self._id, request, _partition_codes, what)
 
-    async def _add_group(self, group_id: str) -> None:
-        request = AddOffsetsToTxnRequest(self._id, self._producer_id, self._epoch, group_id)
-        await self._ask_coordinator(CoordinationType.TRANSACTION, self._id, request, lambda answer: [answer.error_code])
-
-    async def _commit_offsets(self, offsets: Mapping[TopicPartition, tuple[int, str]], group_id: str) -> None:
+    async def _add_offsets(self, offsets: Mapping[TopicPartition, tuple[int, str]], group_id: str) -> None:
+        add = AddOffsetsToTxnRequest(self._id, self._producer_id, self._epoch, group_id)
+        await self._ask_coordinator(CoordinationType.TRANSACTION, self._id, add, lambda answer: [answer.error_code])
         topics: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
         for partition, (next_offset, metadata) in offsets.items():
             topics[partition.topic].append((partition.partition, next_offset, metadata))
-        request = TxnOffsetCommitRequest(self._id, group_id, self._producer_id, self._epoch, list(topics.items()))
-        await self._ask_coordinator(CoordinationType.GROUP, group_id, request, _partition_codes)
+        commit = TxnOffsetCommitRequest(self._id, group_id, self._producer_id, self._epoch, list(topics.items()))
+        await self._ask_coordinator(CoordinationType.GROUP, group_id, commit, _partition_codes)
 
     async def _ask_coordinator(
         self, kind: CoordinationType, key: str, request: Any, codes: Callable[[Any], Iterable[int]], what: str = ""
@@ -144,12 +142,6 @@ class TransactionalProducer:
                 self._cluster.forget_coordinator(kind, key)
             await asyncio.sleep(pause)
 
-    async def _produce_all(self, rounds: Iterable[Mapping[TopicPartition, Batch]]) -> dict[TopicPartition, int]:
-        ends: dict[TopicPartition, int] = {}
-        for batches in rounds:
-            ends |= await self._produce(batches)
-        return ends
-
     async def _produce(self, batches: Mapping[TopicPartition, Batch]) -> dict[TopicPartition, int]:
         """Send one batch per partition, to all leaders at once, until every one is written; gives their ends."""
         ends: dict[TopicPartition, int] = {}
@@ -160,8 +152,8 @@ class TransactionalProducer:
             for partition, data in waiting.items():
                 by_leader[await self._cluster.leader(partition)][partition] = data
             sends = [self._send_to_leader(node, part) for node, part in by_leader.items()]
-            written = [await sends[0]] if len(sends) == 1 else await _together(*sends)
-            for partition, offset in chain.from_iterable(written):
+            written = await (sends[0] if len(sends) == 1 else _together(sends))
+            for partition, offset in written:
                 del waiting[partition]
                 if offset >= 0:  # a broker that had the batch already may not know its offset any more
                     ends[partition] = offset + batches[partition].records
@@ -229,11 +221,11 @@ def _partition_codes(answer: Any) -> list[int]:
     return [code for _, partitions in answer.errors for _, code in partitions]
 
 
-async def _together(*requests: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Await all, begun in this order; the first error, if any, as itself."""
+async def _together(sends: Iterable[Coroutine[Any, Any, list[Value]]]) -> list[Value]:
+    """Await all; the first error, if any, as itself."""
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(request) for request in requests]
+            tasks = [group.create_task(send) for send in sends]
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
-    return [task.result() for task in tasks]
+    return [value for task in tasks for value in task.result()]
