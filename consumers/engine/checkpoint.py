@@ -71,7 +71,7 @@ class Checkpointer:
         longest = max(len(metadata) for _, metadata in pending.offsets.values())
         if longest > self._limits.metadata_max_chars:
             self._report.held_back(task, longest)
-            task.permit.commit_ended()  # an earlier attempt's: what it waits for now are the steps of an event
+            task.permit.commit_dropped()  # an earlier attempt's: what it waits for now are the steps of an event
             self._save(task)
             return False
         started_at = time.perf_counter()

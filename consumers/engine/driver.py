@@ -199,13 +199,11 @@ class Driver:
             task.dirty.set()
 
     async def _keep(self) -> None:
-        """Checkpoint the task every interval in which something finished; once more when it leaves."""
+        """Checkpoint the task in every interval in which something finished; once more when it leaves."""
         task, clock, interval = self.task, asyncio.get_running_loop().time, self._limits.commit_interval_seconds
-        last = 0.0
         while task.state is TaskState.ACTIVE:
             await task.dirty.wait()
-            await asyncio.sleep(max(0.0, last + interval - clock()))
-            last = clock()
+            await asyncio.sleep(task.permit.next_commit_in)
             if task.broken is not None:
                 raise task.broken
             if task.state is TaskState.ACTIVE and not await self._checkpointer.checkpoint(task):

@@ -19,7 +19,10 @@ class Limits:
     max_event_bytes: int = 2**20
     """A larger value is a dead letter."""
     commit_interval_seconds: float = 0.1
-    """A task with finished work is checkpointed this often."""
+    """What a task has finished is committed within this time, as long as commits take less than half of it."""
+    commit_patience_seconds: float = 1.0
+    """While a commit of a task takes longer than this, nothing of the task begins; less if commits are usually quick
+    (`pace.py`)."""
     max_attempts: int = 5
     """Attempts at one event before a retriable failure becomes a dead letter."""
     max_retry_seconds: float = 300.0
@@ -54,8 +57,6 @@ class Limits:
     """How long the broker may wait for new records before it answers a fetch, in milliseconds."""
     idle_seconds: float = 0.01
     """Pause before looking again while no partition may be polled."""
-    commit_patience_seconds: float = 1.0
-    """While a commit of a task takes longer than this, nothing of the task begins."""
     metadata_max_chars: int = 4_000
     """Longest progress map; Kafka's `offset.metadata.max.bytes` is 4,096 by default."""
 

@@ -17,6 +17,7 @@ from consumers.engine.driver import Driver
 from consumers.engine.flow import Flow
 from consumers.engine.limits import Limits
 from consumers.engine.membership import Membership
+from consumers.engine.pace import Pace
 from consumers.engine.permit import Permit
 from consumers.engine.poller import Poller
 from consumers.engine.positions import Positions
@@ -141,7 +142,10 @@ class Session:
             producer = TransactionalProducer(
                 cluster, f"{flow.group_id}-{partition}", timeout_seconds=limits.transaction_timeout_seconds
             )
-            permit = Permit(self._membership.lease, patience_seconds=limits.commit_patience_seconds)
+            pace = Pace(
+                interval_seconds=limits.commit_interval_seconds, patience_seconds=limits.commit_patience_seconds
+            )
+            permit = Permit(self._membership.lease, pace)
             return Driver(
                 Task(partition, flow.sources, self._buffer, permit),
                 flow=flow,

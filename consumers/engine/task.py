@@ -239,7 +239,7 @@ class Task:
         self.lanes, self.parked, self.outputs, self.pending, self.committed = {}, [], [], None, None
         for table in self.tables:
             table.drop()
-        self.permit.commit_ended()
+        self.permit.commit_dropped()
         self.account.close()
         self.generation = UNREAD
         self.unwritten = None

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from consumers.engine.buffer import Buffer
 from consumers.engine.lease import Lease
+from consumers.engine.pace import Pace
 from consumers.engine.permit import Permit
 from consumers.engine.task import Task
 
@@ -15,4 +16,5 @@ def task_of(topics: Iterable[str], buffer: Buffer | None = None, lease: Lease | 
     """One with room for everything, that nobody can take away, unless a buffer and a lease say otherwise."""
     for_ever = Lease(math.inf)
     for_ever.renew(0.0)
-    return Task(0, topics, buffer or Buffer(2**30, 0.8), Permit(lease or for_ever, patience_seconds=PATIENCE_SECONDS))
+    pace = Pace(interval_seconds=PATIENCE_SECONDS, patience_seconds=PATIENCE_SECONDS)
+    return Task(0, topics, buffer or Buffer(2**30, 0.8), Permit(lease or for_ever, pace))
