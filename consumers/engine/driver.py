@@ -204,9 +204,7 @@ class Driver:
         while task.state is TaskState.ACTIVE:
             await task.dirty.wait()
             await asyncio.sleep(task.permit.next_commit_in)
-            if task.broken is not None:
-                raise task.broken
-            if task.state is TaskState.ACTIVE and not await self._checkpointer.checkpoint(task):
+            if task.state is TaskState.ACTIVE and not await self._commit_if_whole():
                 await asyncio.sleep(interval)
             self._submit_parked()
         while not await self._is_quiet(by=min(self._quiet_by, clock() + interval)) and clock() < self._quiet_by:
@@ -216,10 +214,10 @@ class Driver:
         await self._commit_if_whole()
         task.move_to(TaskState.SUSPENDED)
 
-    async def _commit_if_whole(self) -> None:
+    async def _commit_if_whole(self) -> bool:
         if self.task.broken is not None:
             raise self.task.broken
-        await self._checkpointer.checkpoint(self.task)
+        return await self._checkpointer.checkpoint(self.task)
 
     async def _is_quiet(self, *, by: float) -> bool:
         """Wait until no event of the task is in a handler, but not for longer than that; whether none is."""

@@ -112,10 +112,9 @@ class Task:
         entry.progress.finish(entry.slot)
         self.emit(outputs if entry.emits is None else [*entry.emits, *outputs], size)
         self.account.finish(entry.size)
-        if lane.entries:
-            return True
-        del self.lanes[lane.key]
-        return False
+        if not lane.entries:
+            del self.lanes[lane.key]
+        return bool(lane.entries)
 
     def emit(self, outputs: Sequence[Output], size: int = 0) -> None:
         """These results, and what was put into the state so far (`size` bytes), belong to the next checkpoint."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from consumers.engine.pace import Pace
 
 INTERVAL, PATIENCE = 0.1, 1.0
+ROUNDING = 1e-9
 
 times_taken = st.lists(st.floats(0.0, 20.0), max_size=50)
 
@@ -61,8 +62,8 @@ def test_a_commit_is_overdue_at_some_time_between_an_interval_and_the_patience(c
     pace, now = after(commits)
     assert pace.overdue_at == math.inf
     pace.began(now)
-    assert INTERVAL <= pace.overdue_at - now <= PATIENCE
-    assert now + INTERVAL / 2 <= pace.due_at <= now + INTERVAL
+    assert INTERVAL - ROUNDING <= pace.overdue_at - now <= PATIENCE + ROUNDING
+    assert INTERVAL / 2 - ROUNDING <= pace.due_at - now <= INTERVAL + ROUNDING
 
 
 @given(times_taken, st.floats(0.001, 20.0))
