@@ -5,6 +5,7 @@ One client serves all tasks of a worker; nothing here knows what is sent.
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -69,6 +70,12 @@ class Cluster:
         if not is_known:
             raise KafkaConnectionError(f"no broker says how many partitions {topic!r} has")
         raise TopicMissingError(f"topic {topic!r} does not exist: run `pathstream topics create`")
+
+    async def learn(self, topics: Iterable[str]) -> None:
+        """Get to know topics before they are written to: a first record of a topic would hold its checkpoint up."""
+        for topic in topics:
+            with suppress(TopicMissingError):
+                await self.partition_count(topic)
 
     async def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
         """How many partitions each topic has; 0 for one that does not exist."""

@@ -71,14 +71,17 @@ class Checkpointer:
         longest = max(len(metadata) for _, metadata in pending.offsets.values())
         if longest > self._limits.metadata_max_chars:
             self._report.held_back(task, longest)
-            task.permit.commit_dropped()  # an earlier attempt's: what it waits for now are the steps of an event
             self._save(task)
             return False
         started_at = time.perf_counter()
-        records = [*pending.outputs, *task.begin(pending)]
-        counts = {topic: await self._cluster.partition_count(topic) for topic in {r.topic for r in records}}
-        batches = build_batches(records, partition_count=counts.__getitem__, max_bytes=self._cluster.max_message_bytes)
-        task.confirm(await self._producer.commit(batches, pending.offsets, self._group_id))
+        with task.permit.committing():
+            records = [*pending.outputs, *task.begin(pending)]
+            counts = {topic: await self._cluster.partition_count(topic) for topic in {r.topic for r in records}}
+            batches = build_batches(
+                records, partition_count=counts.__getitem__, max_bytes=self._cluster.max_message_bytes
+            )
+            ends = await self._producer.commit(batches, pending.offsets, self._group_id)
+        task.confirm(ends)
         self._save(task)
         task.problem = None
         self._report.checkpoint(task, len(pending.outputs), time.perf_counter() - started_at)

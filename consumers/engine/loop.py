@@ -112,6 +112,7 @@ class Engine:
         """One session; what ends it before its time is Kafka's, and is a reason to wait for the next one."""
         try:
             await self._cluster.load_limits(self._flow.targets)
+            await self._cluster.learn(self._flow.targets)
             self._session = Session(
                 self._flow,
                 consumer=self._consumer(),

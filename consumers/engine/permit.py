@@ -1,8 +1,9 @@
 """Whether work that costs money may begin: for a task that is going to stay ours, and whose commits get through."""
 
 import asyncio
-import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from consumers.engine.lease import Lease
 from consumers.engine.pace import Pace
@@ -12,6 +13,7 @@ class Permit:
     """Of one task. Given while the group's assignment and the lease make the task ours, and no commit is overdue.
 
     What begins behind a commit that does not get through can only wait there, and is lost if the worker dies meanwhile.
+    When the commit fails the task is opened again, and that decides.
     """
 
     def __init__(self, lease: Lease, pace: Pace) -> None:
@@ -44,21 +46,21 @@ class Permit:
         """It may be another worker's soon, or is one's already."""
         self._owned.clear()
 
-    def commit_began(self) -> None:
-        """A commit is on its way, or is tried again."""
+    @contextmanager
+    def committing(self) -> Iterator[None]:
+        """For the time of a commit, which got through if nothing is raised."""
         self._pace.began(time.monotonic())
         self._settled.clear()
-
-    def commit_ended(self) -> None:
-        """It got through."""
-        if self._pace.overdue_at < math.inf:
-            self._pace.ended(time.monotonic())
-        self._settled.set()
-
-    def commit_dropped(self) -> None:
-        """It is not tried any more, or not now."""
-        self._pace.dropped()
-        self._settled.set()
+        got_through = False
+        try:
+            yield
+            got_through = True
+        finally:
+            if got_through:
+                self._pace.ended(time.monotonic())
+            else:
+                self._pace.failed()
+            self._settled.set()
 
     async def given(self) -> None:
         """Wait until it is."""

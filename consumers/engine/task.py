@@ -112,9 +112,10 @@ class Task:
         entry.progress.finish(entry.slot)
         self.emit(outputs if entry.emits is None else [*entry.emits, *outputs], size)
         self.account.finish(entry.size)
-        if not lane.entries:
-            del self.lanes[lane.key]
-        return bool(lane.entries)
+        if lane.entries:
+            return True
+        del self.lanes[lane.key]
+        return False
 
     def emit(self, outputs: Sequence[Output], size: int = 0) -> None:
         """These results, and what was put into the state so far (`size` bytes), belong to the next checkpoint."""
@@ -153,7 +154,6 @@ class Task:
     def begin(self, pending: Pending) -> list[Output]:
         """The checkpoint is on its way; from now on results belong to the next one. Gives its changelog records."""
         self.pending = pending
-        self.permit.commit_began()
         self.outputs = []
         self.account.begin()
         for source, committed in pending.offsets.items():
@@ -168,7 +168,6 @@ class Task:
         if self.pending is not None:
             self.committed = (self.committed or {}) | self.pending.offsets
         self.pending = None
-        self.permit.commit_ended()
         self.account.confirm()
         for table in self.tables:
             table.confirm(ends.get(table.changelog))
@@ -238,7 +237,6 @@ class Task:
         self.lanes, self.parked, self.outputs, self.pending, self.committed = {}, [], [], None, None
         for table in self.tables:
             table.drop()
-        self.permit.commit_dropped()
         self.account.close()
         self.generation = UNREAD
         self.unwritten = None

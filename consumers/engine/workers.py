@@ -15,7 +15,7 @@ from consumers.engine.report import Report
 from consumers.engine.task_state import TaskState
 
 _EVENTS_BEFORE_YIELD = 64
-"""Events one worker may handle without a pause, so that instant handlers do not keep polling and commits waiting."""
+"""Events one worker may handle, or put aside, without a pause: polling and commits are not to wait for them."""
 
 
 class WorkerPool:
@@ -91,8 +91,8 @@ class WorkerPool:
             task = lane.task
             if task.state is not TaskState.ACTIVE or task.permit.is_overdue:
                 task.parked.append(lane)
-                continue
-            await self._handle(lane, me)
+            else:
+                await self._handle(lane, me)
             handled += 1
             if handled % _EVENTS_BEFORE_YIELD == 0:
                 await asyncio.sleep(0)

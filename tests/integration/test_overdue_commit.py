@@ -13,7 +13,7 @@ from aiokafka.protocol.transaction import EndTxnRequest
 from structlog.testing import capture_logs
 
 from clients.cluster import Cluster
-from clients.embedded_kafka import EmbeddedKafka
+from clients.embedded_kafka import EmbeddedKafka, offsets
 from consumers.engine.context import Context
 from consumers.engine.loop import Engine
 from consumers.engine.task import Task
@@ -91,39 +91,50 @@ async def test_no_call_is_begun_behind_an_overdue_commit_and_other_tasks_go_on(
     assert calls.begun.total() == lab.sent, "no call was made twice"
 
 
-async def test_progress_that_no_longer_fits_after_a_failed_commit_keeps_no_step_from_beginning(
+async def test_a_commit_that_the_broker_refuses_keeps_no_step_from_beginning(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It fits again when the oldest event is done, and that has a step to begin."""
-    many, kept = 400, random.Random(4)
-    line, early, late = Line(lab, monkeypatch), asyncio.Event(), asyncio.Event()
-    slow = set(kept.sample(range(10, many), many // 2))
-    begun = Counter[int]()
+    """A broker that takes less progress than there is takes it when the oldest event is done, which has a step to do."""
+    monkeypatch.setattr(offsets, "MAX_METADATA_CHARS", 50)
+    many, late, begun = 400, asyncio.Event(), Counter[int]()
+    slow = set(random.Random(4).sample(range(many), many // 2))
 
     async def handle(event: LabEvent, context: Context) -> None:
-        if event.n == 0 or event.n in slow:
-            await late.wait()
-        elif event.n >= 10:
-            await early.wait()
-
         async def paid() -> Paid:
             begun[event.n] += 1
             return Paid(answer="x")
 
-        await context.step("one", paid, into=Paid)
+        if event.n in slow:
+            await late.wait()
+            await context.step("one", paid, into=Paid)
 
-    limits = dataclasses.replace(LIMITS, max_in_flight=many, metadata_max_chars=50, transaction_timeout_seconds=1.0)
     await lab.create(partitions=1)
-    line.is_dead = True
+    await lab.send(many, keys=many)
     with capture_logs() as logs:
-        async with lab.engine(handle, limits) as engine:
-            await lab.send(many, keys=many)
-            await until(lambda: lab.handled.total() == many, "every event to be begun")
-            await until(lambda: task_zero(engine).pending is not None, "a commit to be on its way")
-            early.set()
-            await until(lambda: "task.failed" in [line["event"] for line in logs], "the commit to fail")
-            line.mend()
-            await until(lambda: "checkpoint.held_back" in [line["event"] for line in logs], "the map to be too long")
+        async with lab.engine(handle, dataclasses.replace(LIMITS, max_in_flight=many)):
+            await until(lambda: "task.failed" in [line["event"] for line in logs], "the broker to refuse a commit")
             late.set()
             await lab.outputs_complete()
-    assert set(begun.values()) == {1}
+    assert begun == dict.fromkeys(slow, 1)
+
+
+async def test_commits_are_no_closer_to_each_other_than_half_an_interval(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits, really_send = list[float](), Cluster.send
+    clock = asyncio.get_running_loop().time
+
+    async def send(cluster: Cluster, node: int, request: Any, *, coordination: bool = False) -> Any:
+        if isinstance(request, EndTxnRequest):
+            commits.append(clock())
+        return await really_send(cluster, node, request, coordination=coordination)
+
+    monkeypatch.setattr(Cluster, "send", send)
+    await lab.create(partitions=1)
+    limits = dataclasses.replace(FAST, commit_interval_seconds=0.5)
+    async with lab.engine(limits=limits):
+        begun = clock()
+        while len(commits) < 5:
+            await lab.send(1)
+        assert len(commits) <= (clock() - begun) / (limits.commit_interval_seconds / 2) + 1
+    await lab.outputs_complete()

@@ -9,12 +9,12 @@ from consumers.engine.pace import Pace
 from consumers.engine.permit import Permit
 from consumers.engine.task import Task
 
-PATIENCE_SECONDS = 0.2
 
-
-def task_of(topics: Iterable[str], buffer: Buffer | None = None, lease: Lease | None = None) -> Task:
-    """One with room for everything, that nobody can take away, unless a buffer and a lease say otherwise."""
+def task_of(
+    topics: Iterable[str], buffer: Buffer | None = None, lease: Lease | None = None, permit: Permit | None = None
+) -> Task:
+    """One with room for everything, that nobody can take away, unless a buffer, a lease or a permit say otherwise."""
     for_ever = Lease(math.inf)
     for_ever.renew(0.0)
-    pace = Pace(interval_seconds=PATIENCE_SECONDS, patience_seconds=PATIENCE_SECONDS)
-    return Task(0, topics, buffer or Buffer(2**30, 0.8), Permit(lease or for_ever, pace))
+    pace = Pace(interval_seconds=60.0, patience_seconds=60.0)
+    return Task(0, topics, buffer or Buffer(2**30, 0.8), permit or Permit(lease or for_ever, pace))

@@ -66,13 +66,26 @@ def test_a_commit_is_overdue_at_some_time_between_an_interval_and_the_patience(c
     assert INTERVAL / 2 - ROUNDING <= pace.due_at - now <= INTERVAL + ROUNDING
 
 
-@given(times_taken, st.floats(0.001, 20.0))
-def test_a_commit_that_is_tried_again_is_as_old_as_its_first_attempt(commits: list[float], pause: float) -> None:
+@given(times_taken, st.integers(1, 5))
+def test_after_a_failure_none_is_overdue_until_one_gets_through(commits: list[float], failures: int) -> None:
     pace, now = after(commits)
+    for _ in range(failures):
+        pace.began(now)
+        pace.failed()
+        pace.began(now)
+        assert pace.overdue_at == math.inf
+    pace.ended(now)
     pace.began(now)
-    overdue_at = pace.overdue_at
-    pace.began(now + pause)
-    assert pace.overdue_at == overdue_at
-    pace.dropped()
-    pace.began(now + pause)
-    assert pace.overdue_at > overdue_at
+    assert pace.overdue_at < math.inf
+
+
+def test_an_outage_does_not_become_usual_and_longer_commits_do() -> None:
+    pace, now = after([0.01] * 100)
+    pace.began(now)
+    bound = pace.overdue_at - now
+    pace.ended(now + 10.0)
+    pace.began(now)
+    assert pace.overdue_at - now < 1.5 * bound
+    slower, now = after([*[0.01] * 100, *[0.15] * 50])
+    slower.began(now)
+    assert slower.overdue_at - now > 4 * 0.14

@@ -1,75 +1,110 @@
 """Nothing begins behind a commit that does not get through."""
 
 import asyncio
+import math
 import time
 
-from aiokafka import TopicPartition
+import pytest
 
 from consumers.engine.gate import Gate
-from consumers.engine.task import Pending, Task
+from consumers.engine.lease import Lease
+from consumers.engine.pace import Pace
+from consumers.engine.permit import Permit
 from consumers.engine.task_state import TaskState
-from tests.unit.tasks import PATIENCE_SECONDS, task_of
-
-PENDING = Pending(outputs=[], offsets={TopicPartition("in", 0): (1, "")})
+from tests.unit.tasks import task_of
 
 
-def active() -> Task:
-    task = task_of(["in"])
+class World:
+    """A permit that is given, but for what a test takes away."""
+
+    def __init__(self) -> None:
+        self.lease = Lease(math.inf)
+        self.lease.renew(0.0)
+        self.pace = Pace(interval_seconds=60.0, patience_seconds=60.0)
+        self.permit = Permit(self.lease, self.pace)
+        self.permit.gain()
+
+    def grow_old(self) -> None:
+        """The commit on its way has taken long."""
+        self.pace.overdue_at = time.monotonic()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def fail(world: World) -> None:
+    """A commit that takes long, and fails."""
+    with world.permit.committing():
+        world.grow_old()
+        raise OSError("away")
+
+
+async def rest() -> None:
+    """Let everything run that can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def test_a_commit_on_its_way_keeps_nothing_from_beginning_until_it_is_overdue(world: World) -> None:
+    with world.permit.committing():
+        assert world.permit.is_given
+        world.grow_old()
+        assert not world.permit.is_given
+    assert world.permit.is_given
+
+
+def test_a_commit_that_failed_keeps_nothing_waiting_nor_does_the_next_attempt(world: World) -> None:
+    """What it was refused for may need events to be finished."""
+    with pytest.raises(OSError, match="away"):
+        fail(world)
+    assert world.permit.is_given
+    with world.permit.committing():
+        assert world.pace.overdue_at == math.inf
+    with world.permit.committing():
+        assert world.pace.overdue_at < math.inf, "it got through meanwhile"
+
+
+@pytest.mark.parametrize("ends", ["gets through", "fails"])
+async def test_a_step_waits_for_an_overdue_commit_and_its_event_keeps_nobody_waiting(world: World, ends: str) -> None:
+    task, begun = task_of(["in"], permit=world.permit), list[str]()
     task.move_to(TaskState.ACTIVE)
-    return task
-
-
-def wait_out_the_patience() -> None:
-    time.sleep(PATIENCE_SECONDS)
-
-
-def test_a_commit_on_its_way_keeps_nothing_from_beginning_until_it_is_overdue() -> None:
-    task = active()
-    task.begin(PENDING)
-    assert task.permit.is_given
-    wait_out_the_patience()
-    assert not task.permit.is_given
-    task.confirm()
-    assert task.permit.is_given
-
-
-def test_a_commit_that_is_tried_again_is_as_old_as_its_first_attempt() -> None:
-    task = active()
-    task.begin(PENDING)
-    wait_out_the_patience()
-    task.begin(PENDING)
-    assert not task.permit.is_given
-
-
-def test_what_is_dropped_keeps_nothing_waiting() -> None:
-    task = active()
-    task.begin(PENDING)
-    wait_out_the_patience()
-    task.drop()
-    assert task.permit.is_given
-
-
-def test_a_task_that_is_lost_is_not_given_by_a_commit_that_got_through() -> None:
-    task = active()
-    task.begin(PENDING)
-    task.move_to(TaskState.LEAVING)
-    task.confirm()
-    assert not task.permit.is_given
-
-
-async def test_a_step_waits_for_an_overdue_commit_and_its_event_keeps_nobody_waiting() -> None:
-    task, begun = active(), list[str]()
     task.started()
 
     async def work() -> None:
         begun.append("step")
 
-    task.begin(PENDING)
-    wait_out_the_patience()
-    step = asyncio.ensure_future(Gate(task).run(work))
-    await asyncio.sleep(0)
-    assert not begun
-    assert task.quiet.is_set()
-    task.confirm()
-    await step
+    async def commit() -> None:
+        with world.permit.committing():
+            world.grow_old()
+            step = asyncio.ensure_future(Gate(task).run(work))
+            steps.append(step)
+            await rest()
+            assert not begun
+            assert task.quiet.is_set()
+            if ends == "fails":
+                raise OSError("away")
+
+    steps = list[asyncio.Future[None]]()
+    await asyncio.gather(commit(), return_exceptions=True)
+    await asyncio.wait_for(steps[0], 10)
     assert begun == ["step"]
+
+
+async def test_a_step_waits_until_nothing_stands_in_its_way_any_more(world: World) -> None:
+    waiting = asyncio.ensure_future(world.permit.given())
+    with world.permit.committing():
+        world.grow_old()
+        world.permit.lose()
+        world.lease.end(time.monotonic())
+        waiting.cancel()
+        waiting = asyncio.ensure_future(world.permit.given())
+        await rest()
+        world.permit.gain()
+        await rest()
+        assert not waiting.done()
+    await rest()
+    assert not waiting.done()
+    world.lease.renew(time.monotonic())
+    await asyncio.wait_for(waiting, 10)
