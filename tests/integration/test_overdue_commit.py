@@ -94,7 +94,7 @@ async def test_no_call_is_begun_behind_an_overdue_commit_and_other_tasks_go_on(
 async def test_a_commit_that_the_broker_refuses_keeps_no_step_from_beginning(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A broker that takes less progress than there is takes it when the oldest event is done, which has a step to do."""
+    """It takes less progress than there is until the oldest event is done, which has a step to do."""
     monkeypatch.setattr(offsets, "MAX_METADATA_CHARS", 50)
     many, late, begun = 400, asyncio.Event(), Counter[int]()
     slow = set(random.Random(4).sample(range(many), many // 2))
