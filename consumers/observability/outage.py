@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -38,7 +39,10 @@ _FOLLOWS = (
 _RETURNS = ("Discovered coordinator", "Joined group", "Successfully synced group")
 
 QUIET_SECONDS = 3.0
-"""No complaint for so long means that they are back: while they are away there is one every 0.1 to 1 s."""
+"""No complaint for so long means that they are back: while they are away there is one every 0.1 to 1 s.
+
+And for so long after they are back complaints are of what was lost meanwhile: connections, coordinators, memberships.
+"""
 
 
 class Announce(Protocol):
@@ -64,6 +68,7 @@ class BrokerOutage(logging.Filter):
         self._clock = clock
         self._since: float | None = None
         self._last = 0.0
+        self._back_at = -math.inf
         self._hidden = 0
 
     @property
@@ -79,9 +84,13 @@ class BrokerOutage(logging.Filter):
         if self._since is not None and text.startswith(_RETURNS):
             self.seen()
             return True
-        if not text.startswith(_STARTS if self._since is None else _FOLLOWS):
+        now = self._clock()
+        is_aftermath = self._since is None and now - self._back_at < QUIET_SECONDS
+        if not text.startswith(_FOLLOWS if is_aftermath or self._since is not None else _STARTS):
             return True
-        self._last = self._clock()
+        if is_aftermath:
+            return False
+        self._last = now
         self._hidden += 1
         if self._since is None:
             self._since = self._last
@@ -92,7 +101,7 @@ class BrokerOutage(logging.Filter):
         """A broker answered."""
         if self._since is not None:
             self._say(away=False)
-            self._since, self._hidden = None, 0
+            self._since, self._hidden, self._back_at = None, 0, self._clock()
 
     def check(self) -> None:
         """Take the brokers for back when there was no complaint for QUIET_SECONDS."""

@@ -192,7 +192,23 @@ def test_a_second_outage_is_told_again() -> None:
     for _ in range(2):
         outage.filter(complaint())
         outage.seen()
+        announced.now += QUIET_SECONDS
     assert [away for away, _, _ in announced.said] == [True, False, True, False]
+
+
+def test_what_follows_an_outage_is_not_told_nor_taken_for_the_next_one() -> None:
+    announced = Announced()
+    outage = BrokerOutage("b:1", announced, clock=lambda: announced.now)
+    outage.filter(complaint())
+    outage.seen()
+    for _ in range(20):
+        assert not outage.filter(complaint())
+        assert not outage.filter(complaint("Heartbeat session expired - marking coordinator dead"))
+        assert outage.filter(complaint("Failed to commit"))
+        outage.seen()
+    announced.now += QUIET_SECONDS
+    assert outage.filter(complaint("Heartbeat session expired - marking coordinator dead"))
+    assert [away for away, _, _ in announced.said] == [True, False]
 
 
 @pytest.mark.parametrize(
