@@ -39,7 +39,8 @@ class GlobalTable(Generic[Row]):
         self._cluster = cluster
         self._rows: dict[bytes, Row] = {}
         self._is_whole = False
-        self._problem = "not read yet"
+        self._progress = "not read yet"
+        self._problem: str | None = None
         self._log = structlog.get_logger("pathstream.global_table").bind(topic=topic)
 
     def get(self, key: str) -> Row | None:
@@ -52,7 +53,12 @@ class GlobalTable(Generic[Row]):
     @property
     def reason(self) -> str | None:
         """Why the table may not be used yet; None once it has been read whole, also while Kafka is away later."""
-        return None if self._is_whole else f"global table {self._topic}: {self._problem}"
+        return None if self._is_whole else f"global table {self._topic}: {self._problem or self._progress}"
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether it is being read for the first time, with nothing wrong."""
+        return not self._is_whole and self._problem is None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read and follow the topic until `stop` is set; an outage of Kafka is waited out."""
@@ -95,13 +101,14 @@ class GlobalTable(Generic[Row]):
         while not (count := (await self._cluster.partition_counts([self._topic]))[self._topic]):
             self._problem = "the topic does not exist; run `pathstream topics create`"
             await asyncio.sleep(_PAUSE_SECONDS)
+        self._problem = None
         return [TopicPartition(self._topic, number) for number in range(count)]
 
     async def _read_whole(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> dict[bytes, Row]:
         rows: dict[bytes, Row] = {}
         for partition, end in (await consumer.end_offsets(partitions)).items():
             while await consumer.position(partition) < end:
-                self._problem = f"{len(rows)} rows read"
+                self._progress = f"{len(rows)} rows read"
                 await self._take(consumer, rows)
         return rows
 

@@ -128,11 +128,11 @@ class Report:
         offset = None if of_group is None else of_group[0]
         self._log.warning("task.group_differs", task=task.partition, topic=topic, position=position, of_group=offset)
 
-    def waits(self, problem: str) -> None:
-        """The engine waits for something to change; said once until it is something else."""
+    def waits(self, problem: str, *, is_usual: bool = False) -> None:
+        """The engine waits for something to change, as `is_usual` at a start or not; said once until it is another."""
         if self._waits_for != problem:
             self._waits_for = problem
-            self._log.error("engine.waits", problem=problem)
+            (self._log.info if is_usual else self._log.error)("engine.waits", problem=problem)
 
     def unreadable(self, partition: TopicPartition, error: Exception) -> None:
         """A partition's records cannot be read; said once until it is something else."""

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka.admin import NewTopic
+from structlog.testing import capture_logs
 
 from clients.cluster import Cluster
 from clients.embedded_kafka import EmbeddedKafka
@@ -57,6 +58,22 @@ async def test_a_table_has_the_newest_row_of_each_key_and_follows_what_comes(
         assert (found, len(table)) == (["auto", "manual", None, "auto", "auto"], 49)
         await write(connection, topic, [("company-2", b"back"), ("company-1", None)])
         await until(lambda: (table.get("company-2"), table.get("company-1")) == ("back", None), "the changes")
+
+
+async def test_reading_a_table_at_the_start_is_no_error(lab: Lab, create_topic: TopicFactory) -> None:
+    """Or every start of a worker would wake somebody."""
+    topic = await create_topic(partitions=2)
+    await write(lab.connection, topic, [("company-1", b"auto")])
+    await lab.create()
+    await lab.send(5)
+    with capture_logs() as logs:
+        async with following(lab.connection, topic) as table:
+            lab.needs = (table,)
+            async with lab.engine():
+                await lab.outputs_complete()
+    waits = [line for line in logs if line["event"] == "engine.waits"]
+    assert "not read yet" in waits[0]["problem"]
+    assert not [line for line in logs if line["log_level"] == "error"]
 
 
 async def test_a_flow_that_needs_a_table_waits_until_the_table_is_whole(lab: Lab) -> None:
