@@ -33,6 +33,7 @@ OLDEST_SECONDS: Final = 3.0
 """Longest time that a result may have waited for commits when its process is killed: more is the engine's doing."""
 LATEST_SECONDS: Final = 30.0
 """Within how much time without faults after its span what a fault cost is asked for: other learners come first."""
+BROKER_FAULTS: Final = frozenset({"kill_broker", "freeze_broker"})
 _FOREVER = math.inf
 
 Why = Literal[
@@ -118,10 +119,10 @@ def find_repeats(calls: Iterable[Call], spans: Sequence[Span], kept: Kept) -> It
 
 
 def count_at_stake(calls: Iterable[Call], spans: Sequence[Span]) -> int:
-    """How many calls were in flight, or younger than one interval, when a fault struck their worker."""
+    """How many calls were in flight, or younger than one interval, when a fault struck their worker, or the broker."""
     return sum(
         any(
-            call.worker in span.killed | span.blind | span.full
+            (span.kind in BROKER_FAULTS or call.worker in span.killed | span.blind | span.full)
             and call.begun < span.begin < call.ended + COMMIT_INTERVAL_SECONDS
             for span in spans
         )

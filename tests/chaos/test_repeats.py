@@ -138,6 +138,7 @@ def test_at_stake_is_what_a_victim_had_in_flight_or_just_finished() -> None:
     made = [Call(n, f"a:{n}", "read", *call) for n, call in enumerate(spans)]
     assert count_at_stake(made, [KILL, KILL]) == 2
     assert count_at_stake(made, [GRACEFUL]) == 0
+    assert count_at_stake(made, [dataclasses.replace(OUTAGE, blind=frozenset())]) == 3, "all had the same broker"
 
 
 @given(calls)
