@@ -35,6 +35,7 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> Br
     outage = BrokerOutage(settings.kafka_bootstrap_servers, _announce)
     handler = logging.StreamHandler(out)
     handler.addFilter(outage)
+    handler.addFilter(_is_no_remains)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
@@ -51,6 +52,17 @@ def silence_logging() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL), cache_logger_on_first_use=True
     )
     _route(logging.NullHandler(), logging.CRITICAL)
+
+
+def _is_no_remains(record: logging.LogRecord) -> bool:
+    """Whether the line is another one than asyncio's about what a broken connection has left.
+
+    Its streams note a connection's error in a future of their own. Garbage collection may find that before the
+    stream that would have taken the error back (CPython's `StreamReaderProtocol.__del__`).
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    is_of_a_future = record.name == "asyncio" and str(record.msg).startswith("Future exception was never retrieved")
+    return not (is_of_a_future and isinstance(error, ConnectionError))
 
 
 def _shared_processors() -> list[Processor]:

@@ -1,5 +1,6 @@
 """Logs: what an operator finds in them, and what must never be there."""
 
+import asyncio
 import io
 import json
 import logging
@@ -223,6 +224,15 @@ def test_lines_that_mean_no_outage_go_through(text: str, name: str) -> None:
     announced = Announced()
     assert BrokerOutage("b:1", announced).filter(complaint(text, name))
     assert not announced.said
+
+
+async def test_what_a_broken_connection_leaves_is_not_told_and_a_forgotten_error_is() -> None:
+    """Both as asyncio tells them: when a future with an error that nobody asked for goes."""
+    stream, _ = configured()
+    for error in (ConnectionResetError(104, "Connection reset by peer"), ValueError("forgotten")):
+        asyncio.get_running_loop().create_future().set_exception(error)
+    (line,) = lines_in(stream)
+    assert "ValueError" in line["exception"] + line["event"]
 
 
 def test_silence_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
