@@ -19,7 +19,7 @@ class Limits:
     max_event_bytes: int = 2**20
     """A larger value is a dead letter."""
     commit_interval_seconds: float = 0.1
-    """What a task has finished is committed within this time, as long as commits take less than half of it."""
+    """What a task has finished is usually committed within this time, if commits take less than half of it."""
     commit_patience_seconds: float = 1.0
     """While a commit of a task takes longer than this, nothing of the task begins; less if commits are usually quick
     (`pace.py`)."""

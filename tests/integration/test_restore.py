@@ -89,10 +89,17 @@ async def test_a_store_that_was_found_up_to_date_is_good_for_another_day(
     assert await restore(connection, changelog, store, lambda _share: None) == VALUES
     for _ in range(3):
         later(20)
-        assert await restore(connection, changelog, store, lambda _share: None) == 0
+        await find_up_to_date(connection, changelog, store)
     later(22)
     with pytest.raises(ValueError, match="too old"):
         await restore(connection, changelog, store, lambda _share: None)
+
+
+async def find_up_to_date(connection: Connection, changelog: TopicPartition, store: RocksStore) -> None:
+    """Restore what needs no restoring until that is noted: RocksDB may refuse to while it is busy with what came."""
+    asked_at = int(time.time())
+    while store.written_at < asked_at:
+        assert await restore(connection, changelog, store, lambda _share: None) == 0
 
 
 async def test_data_whose_position_nobody_knew_grows_old_too(
