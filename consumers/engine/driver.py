@@ -96,7 +96,7 @@ class Driver:
         done = task.committed is None or task.broken is not None or not unfinished
         if done or asyncio.get_running_loop().time() >= end_by:
             return
-        with suppress(TransactionFailedError, FencedError, StoreError, KafkaError, UnknownProgressError, TimeoutError):
+        try:
             async with asyncio.timeout_at(end_by):
                 if not await self._is_quiet(by=quiet_by):
                     self._report.unfinished(task)
@@ -108,6 +108,8 @@ class Driver:
                     may_fence=was_ours,
                     pause_seconds=self._limits.recovery_backoff_seconds,
                 )
+        except (TransactionFailedError, FencedError, StoreError, KafkaError, UnknownProgressError, TimeoutError) as exc:
+            self._report.uncommitted(task, exc)
 
     def close(self) -> None:
         """The task is another worker's, or this one stops: everything in memory is dropped."""

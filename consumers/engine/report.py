@@ -106,6 +106,10 @@ class Report:
         """A task leaves while events are still in a handler."""
         self._log.warning("task.unfinished", task=task.partition, events=task.running)
 
+    def uncommitted(self, task: Task, error: Exception) -> None:
+        """A task was left for good without its last commit: what is not in Kafka is done again elsewhere."""
+        self._log.warning("task.uncommitted", task=task.partition, error=_describe(error))
+
     def fenced(self, task: Task, error: Exception) -> None:
         """Another worker has the task, or its transaction timed out."""
         self._metrics.checkpoint("fenced", 0.0)
