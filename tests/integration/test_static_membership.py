@@ -59,7 +59,7 @@ def assignments(worker: WorkerProcess) -> dict[str, list[list[int]]]:
 
 @asynccontextmanager
 async def steady_load(connection: Connection) -> AsyncIterator[list[float]]:
-    """Learning goals, ten a second, until the block ends; gives the times they were sent."""
+    """Learning goals, one every ten milliseconds, until the block ends; gives the times they were sent."""
     sent: list[float] = []
     stop = asyncio.Event()
 
@@ -70,7 +70,7 @@ async def steady_load(connection: Connection) -> AsyncIterator[list[float]]:
                 event = goal_event(learner, eventId=f"e-{len(sent)}")
                 await producer.send_and_wait(LEARNING_GOAL, json.dumps(event).encode(), key=learner.encode())
                 sent.append(time())
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.01)
 
     async with asyncio.TaskGroup() as group:
         group.create_task(send())
