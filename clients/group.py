@@ -86,8 +86,8 @@ def generation(consumer: AIOKafkaConsumer) -> int:
     return int(consumer._coordinator.generation)  # noqa: SLF001
 
 
-async def confirm_membership(consumer: AIOKafkaConsumer) -> None:
-    """Ask the group whether the consumer is in it, for a whole session from now; raises KafkaError if not.
+async def confirm_membership(consumer: AIOKafkaConsumer, member: str, generation: int) -> None:
+    """Ask the group whether the consumer is that member, for a whole session from now; raises KafkaError if not.
 
     Asks until there is an answer. If it is no, aiokafka's own next heartbeat has the consumer join again. A coordinator
     that is loading says yes to every heartbeat (`GroupCoordinatorService.heartbeat`), whoever asks; what is asked next
@@ -96,11 +96,9 @@ async def confirm_membership(consumer: AIOKafkaConsumer) -> None:
     coordinator = consumer._coordinator  # noqa: SLF001
     while True:
         await coordinator.ensure_coordinator_known()
-        heartbeat = HeartbeatRequest(coordinator.group_id, coordinator.generation, coordinator.member_id)
-        probe = _probe(consumer, coordinator.member_id)
         try:
-            await _expect(coordinator, heartbeat, _A_MEMBERS)
-            await _expect(coordinator, probe, (IllegalGenerationError,))
+            await _expect(coordinator, HeartbeatRequest(coordinator.group_id, generation, member), _A_MEMBERS)
+            await _expect(coordinator, _probe(consumer, member), (IllegalGenerationError,))
         except KafkaError as exc:
             if not exc.retriable and not isinstance(exc, RebalanceInProgressError):  # so says one that loads
                 raise

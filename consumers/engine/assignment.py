@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
@@ -56,6 +56,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         self._drivers: dict[int, Driver] = {}
         self._parting: asyncio.TimerHandle | None = None
         self._closing = False
+        self._closed = asyncio.Event()
         self.joined = False
         self._failure: Exception | None = None
         self.split = False
@@ -104,8 +105,16 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
             await driver.settle()
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Called by aiokafka before it rejoins, with heartbeats going on: finish, commit, suspend."""
-        if self._closing or self._failure is not None:
+        """Called by aiokafka before it rejoins, with heartbeats going on: finish, commit, suspend.
+
+        Whoever is leaving for good holds a rebalance up for as long as anybody: in it others may be given its tasks.
+        """
+        if self._closing:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.revoke_seconds):
+                    await self._closed.wait()
+            return
+        if self._failure is not None:
             return
         with self._noting_failure():
             await self._membership.about_to_rejoin()
@@ -189,6 +198,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
     def close(self) -> None:
         """Drop all tasks."""
         self._closing = True
+        self._closed.set()
         self._stay_together()
         for driver in self._drivers.values():
             driver.close()

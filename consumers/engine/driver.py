@@ -107,6 +107,7 @@ class Driver:
                     look_first=was_opening,
                     may_fence=was_ours,
                     pause_seconds=self._limits.recovery_backoff_seconds,
+                    doubt_seconds=self._limits.reunion_seconds,
                 )
         except (TransactionFailedError, FencedError, StoreError, KafkaError, UnknownProgressError, TimeoutError) as exc:
             self._report.uncommitted(task, exc)

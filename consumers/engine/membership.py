@@ -59,9 +59,13 @@ class Membership:
     async def confirm(self) -> None:
         """Raises KafkaError unless the group counts us among its members now.
 
-        After an outage, or a freeze, a worker may not have learned yet that its tasks are others'.
+        After an outage, or a freeze, a worker may not have learned yet that its tasks are others'. It asks as the member
+        that was given them: aiokafka forgets its name when it is refused, and has been given none of them under another.
         """
-        await confirm_membership(self._consumer)
+        is_known = member_id(self._consumer) == self._member_id
+        await confirm_membership(
+            self._consumer, self._member_id, generation(self._consumer) if is_known else self.generation
+        )
 
     async def look(self) -> None:
         """After an error of Kafka's: aiokafka does not tell that a place was taken while it was joining.

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import UnknownMemberIdError
 from aiokafka.protocol.group import HeartbeatRequest
 
-from clients.group import confirm_membership, is_replaced, member_id, watch_membership
+from clients.group import confirm_membership, generation, is_replaced, member_id, watch_membership
 from clients.kafka import Connection
 from tests.contract.test_kafka_contract_groups import QUICK
 from tests.kafka import TopicFactory, eventually
@@ -63,12 +63,11 @@ async def test_a_member_is_told_that_it_is_one_and_whoever_has_left_that_it_is_n
 ) -> None:
     topic = await create_topic(partitions=1)
     async with connection.consumer(topic, **QUICK, group_id=group_id) as member:
-        await confirm_membership(member)
-        left = member_id(member)
+        place = member_id(member), generation(member)
+        await confirm_membership(member, *place)
         await member._coordinator._maybe_leave_group()
-        member._coordinator.member_id = left
         with pytest.raises(UnknownMemberIdError):
-            await confirm_membership(member)
+            await confirm_membership(member, *place)
 
 
 async def test_the_end_of_a_join_confirms_a_membership(
@@ -110,11 +109,10 @@ async def test_a_heartbeat_confirms_a_membership_as_of_the_time_it_was_sent(
 async def test_who_is_no_member_is_told_so(connection: Connection, create_topic: TopicFactory, group_id: str) -> None:
     topic = await create_topic(partitions=1)
     async with watched(connection.consumer(**QUICK, group_id=group_id), topic) as member:
-        former = member_id(member.consumer)
+        place = member_id(member.consumer), generation(member.consumer)
         await member.consumer._coordinator._maybe_leave_group()
-        member.consumer._coordinator.member_id = former
         before = len(member.confirmed)
         with pytest.raises(UnknownMemberIdError):
-            await confirm_membership(member.consumer)
+            await confirm_membership(member.consumer, *place)
         assert member.refused
         assert len(member.confirmed) == before

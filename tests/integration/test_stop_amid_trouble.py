@@ -3,9 +3,9 @@
 import asyncio
 import dataclasses
 from collections import Counter
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from aiokafka import TopicPartition
@@ -14,6 +14,8 @@ from aiokafka.protocol.transaction import EndTxnRequest
 
 from clients.cluster import Cluster
 from clients.embedded_kafka import EmbeddedKafka
+from clients.embedded_kafka.codes import Code, RefusedError
+from clients.embedded_kafka.group import Group, State
 from clients.group import request_rejoin
 from clients.kafka import Connection
 from consumers.engine.context import Context
@@ -159,31 +161,92 @@ async def test_nothing_is_paid_for_while_a_task_may_be_another_workers(connectio
     assert repeated == []
 
 
-async def test_a_stop_waits_for_kafka_as_long_as_a_stop_may_take(embedded_kafka: EmbeddedKafka, tmp_path: Path) -> None:
-    """What is paid for is committed, though Kafka comes back later than one attempt to fence would wait for it."""
-    lab, ledger, go = Lab.embedded(embedded_kafka, state_dir=tmp_path), Ledger(), asyncio.Event()
-    await lab.create(partitions=1)
+class OneStep:
+    """A handler whose one step, a paid call, ends when it may."""
 
-    async def one_step(event: LabEvent, context: Context) -> None:
+    def __init__(self) -> None:
+        self.ledger, self.may_end = Ledger(), asyncio.Event()
+
+    async def __call__(self, event: LabEvent, context: Context) -> None:
         async def paid() -> Paid:
-            await go.wait()
-            return await ledger.call(event, "one")
+            await self.may_end.wait()
+            return await self.ledger.call(event, "one")
 
         await context.step("one", paid, into=Paid)
+
+
+async def test_a_stop_waits_for_kafka_as_long_as_a_stop_may_take(embedded_kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    """What is paid for is committed, though Kafka comes back later than one attempt to fence would wait for it."""
+    lab, handler = Lab.embedded(embedded_kafka, state_dir=tmp_path), OneStep()
+    await lab.create(partitions=1)
 
     async def come_back(outage: AbstractAsyncContextManager[None]) -> None:
         await asyncio.sleep(0.8 * LIMITS.session_timeout_seconds)
         await outage.__aexit__(None, None, None)
 
-    async with lab.engine(one_step, LIMITS):
-        await lab.send(1)
-        await until(lambda: lab.handled[0] == 1, "the event to be in its handler")
-        outage = embedded_under_test(embedded_kafka).outage()
-        await outage.__aenter__()
-        go.set()
-        await until(lambda: ledger.calls[0, "one"] == 1, "the call to end")
-        back = asyncio.ensure_future(come_back(outage))
+    async with lab.engine(handler, LIMITS):
+        back = asyncio.ensure_future(come_back(await outage_amid_a_call(embedded_kafka, lab, handler)))
     await back
-    async with lab.engine(one_step):
+    async with lab.engine(handler):
         await lab.outputs_complete()
-    assert ledger.calls[0, "one"] == 1
+    assert handler.ledger.calls[0, "one"] == 1
+
+
+async def test_a_stop_asks_again_when_the_group_does_not_know_the_worker(
+    embedded_kafka: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So says a group that its coordinator has half loaded, after a restart; a moment later its members are there."""
+    lab, handler = Lab.embedded(embedded_kafka, state_dir=tmp_path), OneStep()
+    await lab.create(partitions=1)
+    refused = list[str]()
+
+    def half_loaded(_group: Group, member_id: str, *_: object, **__: object) -> NoReturn:
+        refused.append(member_id)
+        raise RefusedError(Code.UNKNOWN_MEMBER_ID)
+
+    async def come_back(outage: AbstractAsyncContextManager[None], engine: Engine) -> None:
+        await until(lambda: states(engine) == {TaskState.SUSPENDED}, "the last commit to have failed")
+        with monkeypatch.context() as loading:
+            for question in ("heartbeat", "sync"):
+                loading.setattr(Group, question, half_loaded)
+            await outage.__aexit__(None, None, None)
+            await until(lambda: len(refused) >= 2, "the worker to be refused by its group, more than once")
+
+    async with lab.engine(handler, LIMITS) as engine:
+        back = asyncio.ensure_future(come_back(await outage_amid_a_call(embedded_kafka, lab, handler), engine))
+    await back
+    async with lab.engine(handler):
+        await lab.outputs_complete()
+    assert handler.ledger.calls[0, "one"] == 1
+
+
+async def test_a_stop_holds_a_rebalance_up_until_what_it_has_paid_for_is_committed(
+    embedded_kafka: EmbeddedKafka, tmp_path: Path
+) -> None:
+    """Another worker joins meanwhile, and would be given half of its tasks."""
+    lab, handler = Lab.embedded(embedded_kafka, state_dir=tmp_path), OneStep()
+    await lab.create(partitions=6)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(lab.engine(handler, LIMITS))
+        await lab.send(24, keys=24)
+        await until(lambda: lab.handled.total() == 24, "all to be in their handlers")
+        (group,) = embedded_kafka._parts.groups._groups.values()
+        stopping = asyncio.ensure_future(stack.aclose())
+        async with lab.engine(handler) as newcomer:
+            await until(lambda: group.state is State.PREPARING or bool(newcomer._tasks), "the newcomer to join")
+            await asyncio.sleep(FAST.session_timeout_seconds / 6)  # a heartbeat: the one that stops has heard of it
+            handler.may_end.set()
+            await stopping
+            await lab.outputs_complete()
+    assert set(handler.ledger.calls.values()) == {1}
+
+
+async def outage_amid_a_call(kafka: EmbeddedKafka, lab: Lab, handler: OneStep) -> AbstractAsyncContextManager[None]:
+    """An outage that began while the one event's call was made; the call has ended since, and is not committed."""
+    await lab.send(1)
+    await until(lambda: lab.handled[0] == 1, "the event to be in its handler")
+    outage = embedded_under_test(kafka).outage()
+    await outage.__aenter__()
+    handler.may_end.set()
+    await until(lambda: handler.ledger.calls[0, "one"] == 1, "the call to end")
+    return outage
