@@ -4,7 +4,7 @@ One client serves all tasks of a worker; nothing here knows what is sent.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -71,8 +71,10 @@ class Cluster:
             raise KafkaConnectionError(f"no broker says how many partitions {topic!r} has")
         raise TopicMissingError(f"topic {topic!r} does not exist: run `pathstream topics create`")
 
-    async def learn(self, topics: Iterable[str]) -> None:
+    async def learn(self, topics: Collection[str]) -> None:
         """Get to know topics before they are written to: a first record of a topic would hold its checkpoint up."""
+        for topic in topics:
+            self._client.add_topic(topic)  # all of them before the first answer: usually one request for all
         for topic in topics:
             with suppress(TopicMissingError):
                 await self.partition_count(topic)
