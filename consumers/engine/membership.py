@@ -59,8 +59,8 @@ class Membership:
     async def confirm(self) -> None:
         """Raises KafkaError unless the group counts us among its members now.
 
-        After an outage, or a freeze, a worker may not have learned yet that its tasks are others'. It asks as the member
-        that was given them: aiokafka forgets its name when it is refused, and has been given none of them under another.
+        After an outage, or a freeze, a worker may not have learned yet that its tasks are others'. It asks as the
+        member that was given them: aiokafka forgets its name when it is refused, and may have a new one by now.
         """
         is_known = member_id(self._consumer) == self._member_id
         await confirm_membership(
