@@ -101,13 +101,7 @@ class Driver:
                 if not await self._is_quiet(by=quiet_by):
                     self._report.unfinished(task)
                 await commit_last(
-                    task,
-                    self._checkpointer,
-                    self._positions,
-                    look_first=was_opening,
-                    may_fence=was_ours,
-                    pause_seconds=self._limits.recovery_backoff_seconds,
-                    doubt_seconds=self._limits.reunion_seconds,
+                    task, self._checkpointer, self._positions, self._limits, look_first=was_opening, may_fence=was_ours
                 )
         except (TransactionFailedError, FencedError, StoreError, KafkaError, UnknownProgressError, TimeoutError) as exc:
             self._report.uncommitted(task, exc)

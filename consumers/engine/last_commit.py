@@ -1,34 +1,29 @@
 """The commit of a task that stops for good."""
 
 import asyncio
+import math
 
 from aiokafka.errors import KafkaError, UnknownMemberIdError
 
 from clients.cluster import may_pass
 from consumers.engine.checkpoint import Checkpointer
+from consumers.engine.limits import Limits
 from consumers.engine.positions import Positions
 from consumers.engine.task import Task
 from schemas.errors import RecordRefusedError, TopicMissingError, TransactionFailedError
 
 
 async def commit_last(
-    task: Task,
-    checkpointer: Checkpointer,
-    positions: Positions,
-    *,
-    look_first: bool,
-    may_fence: bool,
-    pause_seconds: float,
-    doubt_seconds: float,
+    task: Task, checkpointer: Checkpointer, positions: Positions, limits: Limits, *, look_first: bool, may_fence: bool
 ) -> None:
     """Commit what the task has finished; again and again while Kafka is away, so it needs a deadline around it.
 
     With `look_first`, and after a commit whose outcome is not known, it has to be found out what is committed, behind
     a fence: only the task's owner may do so (`may_fence`). Raises what says that trying again is of no use. That the
-    group does not know us is doubted for `doubt_seconds`: so says one that its coordinator has half loaded (ADR 019).
+    group does not know us is doubted for `reunion_seconds`: so says one that its coordinator has half loaded (ADR 019).
     """
     clock = asyncio.get_running_loop().time
-    refused_at: float | None = None
+    doubted_until = math.inf
     while True:
         try:
             if look_first or task.pending is not None:
@@ -39,8 +34,8 @@ async def commit_last(
                     return
             await checkpointer.checkpoint(task)
         except UnknownMemberIdError:
-            refused_at = clock() if refused_at is None else refused_at
-            if clock() >= refused_at + doubt_seconds:
+            doubted_until = min(doubted_until, clock() + limits.reunion_seconds)
+            if clock() >= doubted_until:
                 raise
         except (TransactionFailedError, KafkaError) as exc:
             if isinstance(exc, TopicMissingError | RecordRefusedError) or (
@@ -50,4 +45,4 @@ async def commit_last(
         else:
             return
         look_first = True
-        await asyncio.sleep(pause_seconds)
+        await asyncio.sleep(limits.recovery_backoff_seconds)
