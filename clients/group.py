@@ -36,6 +36,12 @@ def request_rejoin(consumer: AIOKafkaConsumer) -> None:
     consumer._coordinator.request_rejoin()  # noqa: SLF001
 
 
+def stay_out(consumer: AIOKafkaConsumer) -> None:
+    """Keep the consumer, which is about to stop, from joining its group once more and leaving it right afterwards."""
+    if (coordinator := consumer._coordinator) is not None:  # noqa: SLF001
+        coordinator._max_poll_interval = 0  # noqa: SLF001 - aiokafka lets nobody join who has not polled for so long
+
+
 async def committed_positions(
     consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, OffsetAndMetadata]:
@@ -89,9 +95,8 @@ def generation(consumer: AIOKafkaConsumer) -> int:
 async def confirm_membership(consumer: AIOKafkaConsumer, member: str, generation: int) -> None:
     """Ask the group whether the consumer is that member, for a whole session from now; raises KafkaError if not.
 
-    Asks until there is an answer. If it is no, aiokafka's own next heartbeat has the consumer join again. A coordinator
-    that is loading says yes to every heartbeat (`GroupCoordinatorService.heartbeat`), whoever asks; what is asked next
-    it refuses while it loads.
+    Asks until there is an answer. A coordinator that is loading says yes to every heartbeat, whoever asks
+    (`GroupCoordinatorService.heartbeat`); what is asked next it refuses while it loads.
     """
     coordinator = consumer._coordinator  # noqa: SLF001
     while True:

@@ -72,6 +72,10 @@ class Worker:
     def reasons(self) -> list[str]:
         """Why the worker is not ready; empty when it is."""
         reasons = [reason for engine in self._engines for reason in engine.reasons()]
+        if len(self._engines) < len(BUILDERS):
+            reasons.append("starting")
+        if self._stopping.is_set():
+            reasons.append("stopping")
         if self._outage is not None and self._outage.away_seconds is not None:
             reasons.insert(0, f"Kafka has not answered for {self._outage.away_seconds:.0f} s")
         if self._content is not None and self._content.denied:

@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
@@ -107,12 +108,10 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Called by aiokafka before it rejoins, with heartbeats going on: finish, commit, suspend.
 
-        Whoever is leaving for good holds a rebalance up for as long as anybody: in it others may be given its tasks.
+        A worker that stops holds the rebalance up, for as long as anybody may: in it others may be given its tasks.
         """
         if self._closing:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._limits.revoke_seconds):
-                    await self._closed.wait()
+            await self._hold_up()
             return
         if self._failure is not None:
             return
@@ -126,16 +125,35 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
             async with asyncio.TaskGroup() as leaving:
                 for driver in self._drivers.values():
                     leaving.create_task(driver.leave(quiet_by=quiet_by, end_by=end_by))
+            self._keep_only(set())
+
+    async def _hold_up(self) -> None:
+        """Until all is committed. If that takes too long the group may go on, and tells us which tasks stay ours."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.revoke_seconds):
+                await self._closed.wait()
+        if not self._closed.is_set():
+            with self._noting_failure():
+                await self._membership.about_to_rejoin()
+                self._keep_only(set())
+
+    def _keep_only(self, ours: AbstractSet[int]) -> None:
+        """Of the tasks in memory these are ours, and no others."""
+        for partition, driver in self._drivers.items():
+            driver.task.is_ours = partition in ours
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Called by aiokafka when the assignment is live, without heartbeats: only start what has to be done."""
-        if self._closing or self._failure is not None:
+        if self._failure is not None:
             return
         with self._noting_failure():
             self.joined = True
             self._membership.joined()
-            pause = self._membership.reunion_left
             ours = self._tasks_of(assigned)
+            self._keep_only(ours)
+            if self._closing:
+                return
+            pause = self._membership.reunion_left
             self._report.assigned(sorted(ours), split=self.split)
             self._part_with(self._drivers.keys() - ours, pause)
             for partition in ours:

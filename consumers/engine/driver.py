@@ -54,11 +54,13 @@ class Driver:
         self._checkpointer = checkpointer
         self._running: asyncio.Task[None] | None = None
         self._quiet_by = 0.0
+        self._is_finishing = False
         self._generation = UNREAD
 
     def start(self, group: asyncio.TaskGroup, *, generation: int, pause: float) -> None:
         """The group gave us the task, or gave it back; one not in memory is opened after a pause, in seconds."""
         self._generation = generation
+        self.task.is_ours = True
         if self.task.committed is not None:
             pause = 0.0
         if self.task.state is not TaskState.OPENING:
@@ -68,7 +70,7 @@ class Driver:
     async def leave(self, *, quiet_by: float, end_by: float) -> None:
         """Let what is in flight end, commit, suspend. Deadlines are times of the event loop's clock."""
         task = self.task
-        self._quiet_by = quiet_by
+        self._quiet_by = min(quiet_by, self._quiet_by) if task.state is TaskState.LEAVING else quiet_by
         if task.state is TaskState.ACTIVE:
             task.move_to(TaskState.LEAVING)
             task.dirty.set()
@@ -86,23 +88,19 @@ class Driver:
     async def finish(self, *, quiet_by: float, end_by: float) -> None:
         """Leave for good, at a shutdown, with everything committed that is finished by then.
 
-        A task suspended in the middle of a rebalance may still commit: if it is another worker's by now, the fence
-        refuses it. Where the fence is new, or the last commit's outcome unknown, only a look tells what is committed.
+        Where the fence is new, or the last commit's outcome unknown, only a look tells what is committed.
         """
-        task = self.task
-        was_ours, was_opening = task.state is not TaskState.SUSPENDED, task.state is TaskState.OPENING
+        task, was_opening = self.task, self.task.state is TaskState.OPENING
+        self._is_finishing = True
         await self.leave(quiet_by=quiet_by, end_by=end_by)
-        unfinished = task.running or task.dirty.is_set()
-        done = task.committed is None or task.broken is not None or not unfinished
-        if done or asyncio.get_running_loop().time() >= end_by:
+        unfinished = task.running or task.dirty.is_set() or task.pending is not None
+        if task.committed is None or task.broken is not None or not unfinished:
             return
         try:
             async with asyncio.timeout_at(end_by):
                 if not await self._is_quiet(by=quiet_by):
                     self._report.unfinished(task)
-                await commit_last(
-                    task, self._checkpointer, self._positions, self._limits, look_first=was_opening, may_fence=was_ours
-                )
+                await commit_last(task, self._checkpointer, self._positions, self._limits, look_first=was_opening)
         except (TransactionFailedError, FencedError, StoreError, KafkaError, UnknownProgressError, TimeoutError) as exc:
             self._report.uncommitted(task, exc)
 
@@ -145,7 +143,8 @@ class Driver:
                 self._report.fenced(task, exc)
                 task.problem = "fenced; rejoining the group"
                 task.move_to(TaskState.SUSPENDED)
-                request_rejoin(self._consumer)
+                if not self._is_finishing:
+                    request_rejoin(self._consumer)
             except (PassedOffsetError, StoreError, RecordRefusedError) as exc:
                 await self._start_over(exc)
             except (TransactionFailedError, KafkaError, UnknownProgressError, TimeoutError) as exc:

@@ -82,7 +82,8 @@ class Engine:
             if self._problem is None:
                 await self._run_session(stop)
             else:
-                self._report.waits(self._problem, is_usual=any(table.is_loading for table in self._needs))
+                loading = [table.reason for table in self._needs if table.is_loading]
+                self._report.waits(self._problem, is_usual=self._problem in loading)
             if self._problem is not None:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._limits.recovery_backoff_seconds):

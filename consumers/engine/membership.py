@@ -60,12 +60,9 @@ class Membership:
         """Raises KafkaError unless the group counts us among its members now.
 
         After an outage, or a freeze, a worker may not have learned yet that its tasks are others'. It asks as the
-        member that was given them: aiokafka forgets its name when it is refused, and may have a new one by now.
+        member, and in the generation, to which they were given: aiokafka may have forgotten both, or have new ones.
         """
-        is_known = member_id(self._consumer) == self._member_id
-        await confirm_membership(
-            self._consumer, self._member_id, generation(self._consumer) if is_known else self.generation
-        )
+        await confirm_membership(self._consumer, self._member_id, self.generation)
 
     async def look(self) -> None:
         """After an error of Kafka's: aiokafka does not tell that a place was taken while it was joining.

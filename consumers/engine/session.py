@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from clients.cluster import Cluster
+from clients.group import stay_out
 from clients.kafka import Connection, ConsumerDiedError, check_consumer, stop_consumer
 from consumers.engine.assignment import Assignment
 from consumers.engine.buffer import Buffer
@@ -124,6 +125,7 @@ class Session:
                     raise ConsumerDiedError("the consumer's background routine was cancelled")
                 working.cancel()
                 await assignment.finish()
+                stay_out(self._consumer)
                 assignment.close()
                 self._pool.stop()
                 await self._stop_consumer()

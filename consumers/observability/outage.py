@@ -85,11 +85,10 @@ class BrokerOutage(logging.Filter):
             self.seen()
             return True
         now = self._clock()
-        is_aftermath = self._since is None and now - self._back_at < QUIET_SECONDS
-        if not text.startswith(_FOLLOWS if is_aftermath or self._since is not None else _STARTS):
+        if self._since is None and now - self._back_at < QUIET_SECONDS:  # what comes now is of the outage that is over
+            return not text.startswith(_FOLLOWS)
+        if not text.startswith(_STARTS if self._since is None else _FOLLOWS):
             return True
-        if is_aftermath:
-            return False
         self._last = now
         self._hidden += 1
         if self._since is None:

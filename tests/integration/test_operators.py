@@ -17,7 +17,7 @@ from consumers.app import Worker
 from consumers.engine.names import REPARTITION_SUFFIX
 from consumers.settings import Settings, SettingsError
 from consumers.topics import LEARNING_GOAL, LEARNING_GOAL_GROUP, LEARNING_PATH, dead_letter_topic
-from tests.integration.lab import Lab
+from tests.integration.lab import Lab, until
 from tests.integration.service import goal_event
 from tests.integration.workers import WorkerProcess
 from tests.kafka import KafkaTools, KafkaUnderTest, free_port
@@ -173,3 +173,15 @@ async def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path, embed
     with pytest.raises(SettingsError, match="STATE_DIR"):
         async with Worker(settings):
             pass
+
+
+async def test_a_worker_is_not_ready_before_it_has_begun_nor_after_it_was_told_to_end(
+    embedded_service: KafkaUnderTest, tmp_path: Path
+) -> None:
+    """Its HTTP port is open before and after everything else, and must not say so in that time."""
+    settings = Settings(kafka_bootstrap_servers=embedded_service.bootstrap_servers, http_port=0, state_dir=tmp_path)
+    worker = Worker(settings)
+    assert worker.reasons() == ["starting"]
+    async with worker:
+        await until(lambda: not worker.reasons(), "the worker to be ready")
+    assert "stopping" in worker.reasons()

@@ -15,12 +15,13 @@ from prometheus_client import CollectorRegistry
 from clients.cluster import Cluster
 from clients.content_service_stub import ContentServiceStub
 from clients.kafka import Connection
+from consumers.engine.context import Context
 from consumers.engine.loop import Engine
 from consumers.observability import Metrics
 from consumers.topics import LEARNING_GOAL, LEARNING_PATH
 from schemas.errors import InstanceTakenError
 from tests.integration.conftest import make_service_topics
-from tests.integration.lab import FAST, Lab, until
+from tests.integration.lab import FAST, Handler, Lab, LabEvent, until
 from tests.integration.service import goal_event
 from tests.integration.workers import WorkerProcess
 from tests.kafka import RealKafka, free_port
@@ -165,9 +166,34 @@ async def test_of_two_that_start_together_under_one_instance_id_one_ends_and_one
         await winner
 
 
-def same_engine(lab: Lab, cluster: Cluster) -> Engine:
+async def test_a_worker_that_is_replaced_while_it_stops_leaves_its_place_to_the_other(connection: Connection) -> None:
+    """An orchestrator that starts the next process before the last one has ended."""
+    lab, go = Lab(connection), asyncio.Event()
+    await lab.create(partitions=6)
+
+    async def wait(_event: LabEvent, _context: Context) -> None:
+        await go.wait()
+
+    async with Cluster(connection) as cluster:
+        old, new = same_engine(lab, cluster, wait), same_engine(lab, cluster)
+        stop_old, stop_new = asyncio.Event(), asyncio.Event()
+        old_runs = asyncio.ensure_future(old.run(stop_old))
+        await until(lambda: not old.reasons(), "the old one to be ready")
+        await lab.send(10)
+        await until(lambda: lab.handled.total() == 10, "all to be in their handlers")
+        stop_old.set()
+        new_runs = asyncio.ensure_future(new.run(stop_new))
+        await lab.outputs_complete()
+        await old_runs
+        await lab.send(10)
+        await lab.outputs_complete()
+        stop_new.set()
+        await new_runs
+
+
+def same_engine(lab: Lab, cluster: Cluster, handler: Handler | None = None) -> Engine:
     return Engine(
-        lab.flow(),
+        lab.flow(handler),
         connection=lab.connection,
         cluster=cluster,
         limits=FAST,

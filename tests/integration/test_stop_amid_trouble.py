@@ -11,6 +11,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.transaction import EndTxnRequest
+from structlog.testing import capture_logs
 
 from clients.cluster import Cluster
 from clients.embedded_kafka import EmbeddedKafka
@@ -220,25 +221,112 @@ async def test_a_stop_asks_again_when_the_group_does_not_know_the_worker(
     assert handler.ledger.calls[0, "one"] == 1
 
 
+async def test_a_stop_gives_up_when_the_group_goes_on_not_to_know_the_worker(
+    embedded_kafka: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was expelled: its tasks are others', and what it has is of no use. It says what it leaves behind."""
+    lab, handler = Lab.embedded(embedded_kafka, state_dir=tmp_path), OneStep()
+    await lab.create(partitions=1)
+
+    def expelled(*_: object, **__: object) -> NoReturn:
+        raise RefusedError(Code.UNKNOWN_MEMBER_ID)
+
+    async def come_back(outage: AbstractAsyncContextManager[None], engine: Engine) -> None:
+        await until(lambda: states(engine) == {TaskState.SUSPENDED}, "the last commit to have failed")
+        for question in ("heartbeat", "sync", "join"):
+            monkeypatch.setattr(Group, question, expelled)
+        await outage.__aexit__(None, None, None)
+
+    patient = dataclasses.replace(LIMITS, shutdown_seconds=600.0, reunion_seconds=0.5)
+    with capture_logs() as logs:
+        async with asyncio.timeout(30), lab.engine(handler, patient) as engine:
+            back = asyncio.ensure_future(come_back(await outage_amid_a_call(embedded_kafka, lab, handler), engine))
+        await back
+    assert [line["error"] for line in logs if line["event"] == "task.uncommitted"] == ["UnknownMemberIdError"]
+
+
+@pytest.mark.parametrize("told_while", ["the call is made", "the task waits for Kafka"])
+async def test_a_stop_commits_what_a_failed_commit_had_though_nothing_has_finished_since(
+    embedded_kafka: EmbeddedKafka, tmp_path: Path, told_while: str
+) -> None:
+    lab, handler = Lab.embedded(embedded_kafka, state_dir=tmp_path), OneStep()
+    await lab.create(partitions=1)
+    async with AsyncExitStack() as stack:
+        engine = await stack.enter_async_context(lab.engine(handler, LIMITS))
+        await lab.send(1)
+        await until(lambda: lab.handled[0] == 1, "the event to be in its handler")
+        if told_while == "the call is made":
+            stopping = asyncio.ensure_future(stack.aclose())
+            await until(lambda: states(engine) == {TaskState.LEAVING}, "the task to be leaving")
+        async with embedded_under_test(embedded_kafka).outage():
+            handler.may_end.set()
+            failed = TaskState.SUSPENDED if told_while == "the call is made" else TaskState.OPENING
+            await until(lambda: states(engine) == {failed}, "the commit to have failed")
+            if told_while == "the task waits for Kafka":
+                stopping = asyncio.ensure_future(stack.aclose())
+                await until(lambda: states(engine) == {TaskState.SUSPENDED}, "the task to have been left")
+        await stopping
+    async with lab.engine(handler):
+        await lab.outputs_complete()
+    assert handler.ledger.calls[0, "one"] == 1
+
+
 async def test_a_stop_holds_a_rebalance_up_until_what_it_has_paid_for_is_committed(
     embedded_kafka: EmbeddedKafka, tmp_path: Path
 ) -> None:
-    """Another worker joins meanwhile, and would be given half of its tasks."""
+    """Another worker joins meanwhile, and is given all of its tasks afterwards, at once."""
     lab, handler = Lab.embedded(embedded_kafka, state_dir=tmp_path), OneStep()
     await lab.create(partitions=6)
+    patient = dataclasses.replace(LIMITS, revoke_seconds=600.0, shutdown_seconds=600.0)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(lab.engine(handler, LIMITS))
+        await stack.enter_async_context(lab.engine(handler, patient))
         await lab.send(24, keys=24)
         await until(lambda: lab.handled.total() == 24, "all to be in their handlers")
         (group,) = embedded_kafka._parts.groups._groups.values()
+        (leaver,) = group.members
         stopping = asyncio.ensure_future(stack.aclose())
         async with lab.engine(handler) as newcomer:
-            await until(lambda: group.state is State.PREPARING or bool(newcomer._tasks), "the newcomer to join")
-            await asyncio.sleep(FAST.session_timeout_seconds / 6)  # a heartbeat: the one that stops has heard of it
+            await called_to_a_rebalance(group, leaver)
+            before = group.generation
             handler.may_end.set()
-            await stopping
+            async with asyncio.timeout(5):
+                await stopping
+            await until(lambda: len(newcomer._tasks) == 6 and not newcomer.reasons(), "the newcomer to have all tasks")
+            assert group.generation == before + 1
             await lab.outputs_complete()
     assert set(handler.ledger.calls.values()) == {1}
+
+
+async def test_a_stop_that_takes_too_long_for_a_rebalance_leaves_alone_what_others_were_given_in_it(
+    embedded_kafka: EmbeddedKafka, tmp_path: Path
+) -> None:
+    """And still commits what it has of the tasks that stayed its own."""
+    lab, slow, quick = Lab.embedded(embedded_kafka, state_dir=tmp_path), OneStep(), OneStep()
+    await lab.create(partitions=6)
+    limits = dataclasses.replace(LIMITS, revoke_seconds=0.5, shutdown_seconds=60.0)
+    with capture_logs() as logs:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(lab.engine(slow, limits))
+            await lab.send(24, keys=24)
+            await until(lambda: lab.handled.total() == 24, "all to be in their handlers")
+            stopping = asyncio.ensure_future(stack.aclose())
+            async with lab.engine(quick) as newcomer:
+                await until(lambda: states(newcomer) == {TaskState.ACTIVE}, "the newcomer to have tasks")
+                given = {task.partition for task in newcomer._tasks}
+                assert len(given) == 3
+                slow.may_end.set()
+                await stopping
+                quick.may_end.set()
+                await lab.outputs_complete()
+    assert sum(times == 1 for times in lab.handled.values()) == 24 - quick.ledger.calls.total()
+    assert sorted(line["task"] for line in logs if line["event"] == "task.fenced") == sorted(given), "the leaver, once"
+
+
+async def called_to_a_rebalance(group: Group, member: str) -> None:
+    """Wait until a heartbeat of the member has been answered with a call to a rebalance."""
+    await until(lambda: group.state is State.PREPARING, "another one to join")
+    began = asyncio.get_running_loop().time()
+    await until(lambda: group.members[member].last_seen > began, "the next heartbeat")
 
 
 async def outage_amid_a_call(kafka: EmbeddedKafka, lab: Lab, handler: OneStep) -> AbstractAsyncContextManager[None]:

@@ -93,12 +93,10 @@ async def test_a_step_waits_for_an_overdue_commit_and_its_event_keeps_nobody_wai
 
 
 async def test_a_step_waits_until_nothing_stands_in_its_way_any_more(world: World) -> None:
-    waiting = asyncio.ensure_future(world.permit.given())
     with world.permit.committing():
         world.grow_old()
         world.permit.lose()
         world.lease.end(time.monotonic())
-        waiting.cancel()
         waiting = asyncio.ensure_future(world.permit.given())
         await rest()
         world.permit.gain()
