@@ -37,8 +37,13 @@ def request_rejoin(consumer: AIOKafkaConsumer) -> None:
 
 
 def stay_out(consumer: AIOKafkaConsumer) -> None:
-    """Keep the consumer, which is about to stop, from joining its group once more and leaving it right afterwards."""
-    if (coordinator := consumer._coordinator) is not None:  # noqa: SLF001
+    """Keep the consumer, which is about to stop, from joining its group once more and leaving it right afterwards.
+
+    Not one with an instance id: it does not leave, and a group that waits for it to join would wait for its session's
+    end.
+    """
+    coordinator = consumer._coordinator  # noqa: SLF001
+    if coordinator is not None and coordinator._group_instance_id is None:  # noqa: SLF001
         coordinator._max_poll_interval = 0  # noqa: SLF001 - aiokafka lets nobody join who has not polled for so long
 
 

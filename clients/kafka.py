@@ -158,10 +158,10 @@ async def reading(
         await consumer.start()
         yield consumer
     finally:
-        await stop_consumer(consumer, seconds=_STOP_SECONDS)
+        await stop_consumer(consumer)
 
 
-async def stop_consumer(consumer: AIOKafkaConsumer, *, seconds: float) -> None:
+async def stop_consumer(consumer: AIOKafkaConsumer, *, seconds: float = _STOP_SECONDS) -> None:
     """Leave the group and close, whatever state the consumer is in; takes at most `seconds`.
 
     aiokafka's `stop` can end with a CancelledError of one of its own tasks, with its connections still open.

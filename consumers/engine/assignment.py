@@ -58,6 +58,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         self._parting: asyncio.TimerHandle | None = None
         self._closing = False
         self._closed = asyncio.Event()
+        self._finishing: dict[int, asyncio.Task[None]] = {}
         self.joined = False
         self._failure: Exception | None = None
         self.split = False
@@ -125,22 +126,20 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
             async with asyncio.TaskGroup() as leaving:
                 for driver in self._drivers.values():
                     leaving.create_task(driver.leave(quiet_by=quiet_by, end_by=end_by))
-            self._keep_only(set())
+            self._let_go()
 
     async def _hold_up(self) -> None:
         """Until all is committed. If that takes too long the group may go on, and tells us which tasks stay ours."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._limits.revoke_seconds):
                 await self._closed.wait()
-        if not self._closed.is_set():
-            with self._noting_failure():
-                await self._membership.about_to_rejoin()
-                self._keep_only(set())
+        with self._noting_failure():
+            await self._membership.about_to_rejoin()
+            self._let_go()
 
-    def _keep_only(self, ours: AbstractSet[int]) -> None:
-        """Of the tasks in memory these are ours, and no others."""
-        for partition, driver in self._drivers.items():
-            driver.task.is_ours = partition in ours
+    def _let_go(self) -> None:
+        for driver in self._drivers.values():
+            driver.task.is_ours = False
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Called by aiokafka when the assignment is live, without heartbeats: only start what has to be done."""
@@ -150,8 +149,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
             self.joined = True
             self._membership.joined()
             ours = self._tasks_of(assigned)
-            self._keep_only(ours)
             if self._closing:
+                self._finish_only(ours)
                 return
             pause = self._membership.reunion_left
             self._report.assigned(sorted(ours), split=self.split)
@@ -204,14 +203,23 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         except Exception as exc:  # noqa: BLE001 - raised again by `check`
             self._failure = exc
 
+    def _finish_only(self, ours: AbstractSet[int]) -> None:
+        """Others have the rest, and would only be fenced: what is in flight there is lost."""
+        for partition in self._drivers.keys() - ours:
+            self._finishing[partition].cancel()
+            self._drivers.pop(partition).close()
+        for driver in self._drivers.values():
+            driver.task.is_ours = True
+
     async def finish(self) -> None:
-        """Leave all tasks for good, within the time a shutdown may take. Nothing is assigned any more."""
+        """Leave all tasks for good, within the time a shutdown may take. No task is begun any more."""
         self._closing = True
         self._stay_together()
         quiet_by, end_by = self._deadlines(self._limits.shutdown_seconds)
         async with asyncio.TaskGroup() as finishing:
-            for driver in self._drivers.values():
-                finishing.create_task(driver.finish(quiet_by=quiet_by, end_by=end_by))
+            for partition, driver in self._drivers.items():
+                leaving = driver.finish(quiet_by=quiet_by, end_by=end_by)
+                self._finishing[partition] = finishing.create_task(leaving)
 
     def close(self) -> None:
         """Drop all tasks."""

@@ -55,6 +55,8 @@ class Driver:
         self._running: asyncio.Task[None] | None = None
         self._quiet_by = 0.0
         self._is_finishing = False
+        self._must_look = False
+        """Whether we have fenced, and not looked since at what is committed: it may be more than we know."""
         self._generation = UNREAD
 
     def start(self, group: asyncio.TaskGroup, *, generation: int, pause: float) -> None:
@@ -90,8 +92,7 @@ class Driver:
 
         Where the fence is new, or the last commit's outcome unknown, only a look tells what is committed.
         """
-        task, was_opening = self.task, self.task.state is TaskState.OPENING
-        self._is_finishing = True
+        task, self._is_finishing = self.task, True
         await self.leave(quiet_by=quiet_by, end_by=end_by)
         unfinished = task.running or task.dirty.is_set() or task.pending is not None
         if task.committed is None or task.broken is not None or not unfinished:
@@ -100,7 +101,7 @@ class Driver:
             async with asyncio.timeout_at(end_by):
                 if not await self._is_quiet(by=quiet_by):
                     self._report.unfinished(task)
-                await commit_last(task, self._checkpointer, self._positions, self._limits, look_first=was_opening)
+                await commit_last(task, self._checkpointer, self._positions, self._limits, look_first=self._must_look)
         except (TransactionFailedError, FencedError, StoreError, KafkaError, UnknownProgressError, TimeoutError) as exc:
             self._report.uncommitted(task, exc)
 
@@ -156,6 +157,7 @@ class Driver:
         The order matters: after the fence the committed position cannot change any more.
         """
         task = self.task
+        self._must_look = True
         await self._checkpointer.fence()
         resumed = task.committed is not None and task.resume(await self._positions.newest(task))
         obey_cancellation()
@@ -167,6 +169,7 @@ class Driver:
             obey_cancellation()
             task.reset(found.positions, found.starts, tables)
             task.generation = self._generation
+        self._must_look = False
         self.rewind()
         if task.pending is None:
             task.problem = None

@@ -13,7 +13,8 @@ from consumers.engine.task import Task
 from schemas.errors import FencedError, RecordRefusedError, TopicMissingError, TransactionFailedError
 
 _DOUBTFUL = (FencedError, UnknownMemberIdError, IllegalGenerationError, TopicMissingError)
-"""What is also said by a coordinator that has loaded but half of what it knows, just after a restart (ADR 019)."""
+"""What may be otherwise a moment later: just after a restart a coordinator may have loaded but half of what it knows
+(ADR 019), and a broker gives up the transaction of who was silent for too long."""
 
 
 async def commit_last(
@@ -22,39 +23,40 @@ async def commit_last(
     """Commit what the task has finished; again and again while Kafka is away, so it needs a deadline around it.
 
     With `look_first`, and after a commit whose outcome is not known, it has to be found out what is committed, behind
-    a fence: only the task's owner may do so. Raises what says that trying again is of no use, `FencedError` when
-    another worker has the task. What is doubtful has to stay so for `reunion_seconds`.
+    a fence: only the task's owner may do so, and while the group has not said who that is, it is waited for. Raises
+    what says that trying again is of no use, and what is doubtful once it has been said for `reunion_seconds`.
     """
     clock = asyncio.get_running_loop().time
     doubted_until = math.inf
     while True:
         try:
-            if await _commit(task, checkpointer, positions, look_first=look_first or task.pending is not None):
-                return
+            await _commit(task, checkpointer, positions, look_first=look_first or task.pending is not None)
         except RecordRefusedError:
             raise
         except _DOUBTFUL:
             doubted_until = min(doubted_until, clock() + limits.reunion_seconds)
             if clock() >= doubted_until:
                 raise
-        except KafkaError as exc:
-            if not may_pass(exc):
+        except (TransactionFailedError, KafkaError, TimeoutError) as exc:
+            if isinstance(exc, KafkaError) and not may_pass(exc):
                 raise
-        except TransactionFailedError:
-            pass
+            doubted_until = math.inf
         else:
-            raise FencedError(f"task {task.partition}: another worker has committed since")
+            return
         look_first = True
         await asyncio.sleep(limits.recovery_backoff_seconds)
 
 
-async def _commit(task: Task, checkpointer: Checkpointer, positions: Positions, *, look_first: bool) -> bool:
-    """False when another worker has committed since."""
+async def _commit(task: Task, checkpointer: Checkpointer, positions: Positions, *, look_first: bool) -> None:
     if look_first:
-        if not task.is_ours:
-            raise FencedError(f"task {task.partition} may be another worker's")
+        _check_ours(task)
         await checkpointer.fence()
+        _check_ours(task)
         if not task.resume(await positions.newest(task)):
-            return False
+            raise FencedError(f"task {task.partition}: another worker has committed since")
     await checkpointer.checkpoint(task)
-    return True
+
+
+def _check_ours(task: Task) -> None:
+    if not task.is_ours:
+        raise TransactionFailedError(f"task {task.partition}: the group has not said yet whose it is")

@@ -128,14 +128,11 @@ class Session:
                 stay_out(self._consumer)
                 assignment.close()
                 self._pool.stop()
-                await self._stop_consumer()
+                await stop_consumer(self._consumer)
         finally:
             if self._assignment is not None:
                 self._assignment.close()
-            await self._stop_consumer()
-
-    async def _stop_consumer(self) -> None:
-        await stop_consumer(self._consumer, seconds=self._limits.request_timeout_seconds)
+            await stop_consumer(self._consumer)
 
     def _new_assignment(self, group: asyncio.TaskGroup) -> Assignment:
         flow, cluster, limits = self._flow, self._cluster, self._limits

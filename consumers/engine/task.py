@@ -39,7 +39,7 @@ class Task:
         self.partition = partition
         self.state = TaskState.OPENING
         self.is_ours = False
-        """Whether the group has given it to us, and we have not let go of it since: others may be at it otherwise."""
+        """Whether the group has given it to us, and we have not let go of it since; who has it is open otherwise."""
         self.epoch = Epoch(0)
         self.generation = UNREAD
         self.problem: str | None = None

@@ -43,6 +43,7 @@ def test_the_coordinators_rejoin_and_offset_fetch_are_where_we_look_for_them() -
     assert parameters(GroupCoordinator.ensure_coordinator_known) == []
     assert parameters(GroupCoordinator.coordinator_dead) == []
     assert parameters(GroupCoordinator._send_req) == ["request"]
+    assert "self._max_poll_interval" in inspect.getsource(GroupCoordinator.ensure_active_group)
     assert parameters(OffsetFetchRequest) == ["consumer_group", "partitions"]
 
 

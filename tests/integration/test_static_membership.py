@@ -16,6 +16,7 @@ from clients.cluster import Cluster
 from clients.content_service_stub import ContentServiceStub
 from clients.kafka import Connection
 from consumers.engine.context import Context
+from consumers.engine.limits import Limits
 from consumers.engine.loop import Engine
 from consumers.observability import Metrics
 from consumers.topics import LEARNING_GOAL, LEARNING_PATH
@@ -191,12 +192,12 @@ async def test_a_worker_that_is_replaced_while_it_stops_leaves_its_place_to_the_
         await new_runs
 
 
-def same_engine(lab: Lab, cluster: Cluster, handler: Handler | None = None) -> Engine:
+def same_engine(lab: Lab, cluster: Cluster, handler: Handler | None = None, limits: Limits = FAST) -> Engine:
     return Engine(
         lab.flow(handler),
         connection=lab.connection,
         cluster=cluster,
-        limits=FAST,
+        limits=limits,
         metrics=Metrics(CollectorRegistry()),
         group_instance_id="same",
     )
