@@ -139,7 +139,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
 
     def _let_go(self) -> None:
         for driver in self._drivers.values():
-            driver.task.is_ours = False
+            driver.task.is_ours = None
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Called by aiokafka when the assignment is live, without heartbeats: only start what has to be done."""
@@ -169,6 +169,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
                     self._drivers.pop(partition).close()
 
         self._stay_together()
+        for partition in others:
+            self._drivers[partition].task.is_ours = False
         if pause:
             self._parting = asyncio.get_running_loop().call_later(pause, part)
         else:

@@ -58,5 +58,7 @@ async def _commit(task: Task, checkpointer: Checkpointer, positions: Positions, 
 
 
 def _check_ours(task: Task) -> None:
-    if not task.is_ours:
+    if task.is_ours is None:
         raise TransactionFailedError(f"task {task.partition}: the group has not said yet whose it is")
+    if not task.is_ours:
+        raise FencedError(f"task {task.partition} is another worker's")

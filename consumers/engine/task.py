@@ -38,8 +38,8 @@ class Task:
     def __init__(self, partition: int, topics: Iterable[str], buffer: Buffer, permit: Permit) -> None:
         self.partition = partition
         self.state = TaskState.OPENING
-        self.is_ours = False
-        """Whether the group has given it to us, and we have not let go of it since; who has it is open otherwise."""
+        self.is_ours: bool | None = None
+        """What the group has said last of whose it is; None while it has not."""
         self.epoch = Epoch(0)
         self.generation = UNREAD
         self.problem: str | None = None
