@@ -5,6 +5,7 @@ are each of them alone.
 """
 
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -31,6 +32,10 @@ from tests.kafka.under_test import embedded_under_test, real_under_test
 settings.register_profile("developer", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "developer")
+
+# A shell's background job ignores Ctrl-C, and so would the processes that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 GIVEN_KAFKA = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
 KAFKA_IS_REQUIRED = os.environ.get("PATHSTREAM_REQUIRE_KAFKA") == "1"
