@@ -15,6 +15,7 @@ from consumers.engine.context import Context
 from consumers.engine.loop import Engine
 from consumers.engine.offsets import PassedOffsetError
 from consumers.engine.task_state import TaskState
+from tests.integration.handlers import Hold, states
 from tests.integration.lab import FAST, Lab, LabEvent, until
 from tests.integration.test_state import Ledger, Paid
 from tests.integration.test_static_membership import member
@@ -55,26 +56,9 @@ async def test_a_step_that_ends_while_its_task_is_leaving_is_not_paid_for_again(
     assert ledger.calls[0, "one"] == 1
 
 
-def states(engine: Engine) -> set[TaskState]:
-    return {task.state for task in engine._tasks}
-
-
 def away(*_: object, **__: object) -> NoReturn:
     """Instead of what would answer a request: its connection breaks."""
     raise ConnectionAbortedError
-
-
-class Hold:
-    """A handler that keeps every event until it is to let go."""
-
-    def __init__(self) -> None:
-        self._is_over = asyncio.Event()
-
-    async def __call__(self, _event: LabEvent, _context: Context) -> None:
-        await self._is_over.wait()
-
-    def let_go(self) -> None:
-        self._is_over.set()
 
 
 async def test_workers_that_were_all_expelled_come_back_to_the_tasks_they_have_in_memory(

@@ -15,14 +15,14 @@ from prometheus_client import CollectorRegistry
 from clients.cluster import Cluster
 from clients.content_service_stub import ContentServiceStub
 from clients.kafka import Connection
-from consumers.engine.context import Context
 from consumers.engine.limits import Limits
 from consumers.engine.loop import Engine
 from consumers.observability import Metrics
 from consumers.topics import LEARNING_GOAL, LEARNING_PATH
 from schemas.errors import InstanceTakenError
 from tests.integration.conftest import make_service_topics
-from tests.integration.lab import FAST, Handler, Lab, LabEvent, until
+from tests.integration.handlers import Hold
+from tests.integration.lab import FAST, Handler, Lab, until
 from tests.integration.service import goal_event
 from tests.integration.workers import WorkerProcess
 from tests.kafka import RealKafka, free_port
@@ -169,14 +169,10 @@ async def test_of_two_that_start_together_under_one_instance_id_one_ends_and_one
 
 async def test_a_worker_that_is_replaced_while_it_stops_leaves_its_place_to_the_other(connection: Connection) -> None:
     """An orchestrator that starts the next process before the last one has ended."""
-    lab, go = Lab(connection), asyncio.Event()
+    lab, hold = Lab(connection), Hold()
     await lab.create(partitions=6)
-
-    async def wait(_event: LabEvent, _context: Context) -> None:
-        await go.wait()
-
     async with Cluster(connection) as cluster:
-        old, new = same_engine(lab, cluster, wait), same_engine(lab, cluster)
+        old, new = same_engine(lab, cluster, hold), same_engine(lab, cluster)
         stop_old, stop_new = asyncio.Event(), asyncio.Event()
         old_runs = asyncio.ensure_future(old.run(stop_old))
         await until(lambda: not old.reasons(), "the old one to be ready")

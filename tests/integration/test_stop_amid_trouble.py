@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from clients.cluster import Cluster
 from clients.embedded_kafka import EmbeddedKafka
 from clients.embedded_kafka.codes import Code, RefusedError
-from clients.embedded_kafka.group import Group, State
+from clients.embedded_kafka.group import Group
 from clients.group import request_rejoin
 from clients.kafka import Connection
 from consumers.engine.context import Context
@@ -24,9 +24,10 @@ from consumers.engine.loop import Engine
 from consumers.engine.task_state import TaskState
 from producers.output import Output, build_batches
 from producers.transaction import TransactionalProducer
+from tests.integration.handlers import OneStep, states
 from tests.integration.lab import FAST, Lab, LabEvent, until
-from tests.integration.test_state import Ledger, Paid
-from tests.integration.test_static_membership import SlowToLeave, member, same_engine
+from tests.integration.test_state import Paid
+from tests.integration.test_static_membership import SlowToLeave, member
 from tests.kafka.under_test import embedded_under_test
 
 LIMITS = dataclasses.replace(FAST, transaction_timeout_seconds=1.5, shutdown_seconds=8.0)
@@ -49,10 +50,6 @@ class Line:
             return await really_send(cluster, node, request, coordination=coordination)
 
         monkeypatch.setattr(Cluster, "send", send)
-
-
-def states(engine: Engine) -> set[TaskState]:
-    return {task.state for task in engine._tasks}
 
 
 def numbers(records: list[Any]) -> Counter[int]:
@@ -172,20 +169,6 @@ async def test_nothing_is_paid_for_while_a_task_may_be_another_workers(connectio
     assert repeated == []
 
 
-class OneStep:
-    """A handler whose one step, a paid call, ends when it may."""
-
-    def __init__(self) -> None:
-        self.ledger, self.may_end = Ledger(), asyncio.Event()
-
-    async def __call__(self, event: LabEvent, context: Context) -> None:
-        async def paid() -> Paid:
-            await self.may_end.wait()
-            return await self.ledger.call(event, "one")
-
-        await context.step("one", paid, into=Paid)
-
-
 async def test_a_stop_waits_for_kafka_as_long_as_a_stop_may_take(embedded_kafka: EmbeddedKafka, tmp_path: Path) -> None:
     """What is paid for is committed, though Kafka comes back later than one attempt to fence would wait for it."""
     lab, handler = Lab.embedded(embedded_kafka, state_dir=tmp_path), OneStep()
@@ -198,9 +181,7 @@ async def test_a_stop_waits_for_kafka_as_long_as_a_stop_may_take(embedded_kafka:
     async with lab.engine(handler, LIMITS):
         back = asyncio.ensure_future(come_back(await outage_amid_a_call(embedded_kafka, lab, handler)))
     await back
-    async with lab.engine(handler):
-        await lab.outputs_complete()
-    assert handler.ledger.calls[0, "one"] == 1
+    await handler.was_paid_for_once(lab)
 
 
 async def test_a_stop_asks_again_when_the_group_does_not_know_the_worker(
@@ -226,9 +207,7 @@ async def test_a_stop_asks_again_when_the_group_does_not_know_the_worker(
     async with lab.engine(handler, LIMITS) as engine:
         back = asyncio.ensure_future(come_back(await outage_amid_a_call(embedded_kafka, lab, handler), engine))
     await back
-    async with lab.engine(handler):
-        await lab.outputs_complete()
-    assert handler.ledger.calls[0, "one"] == 1
+    await handler.was_paid_for_once(lab)
 
 
 async def test_a_stop_gives_up_when_the_group_goes_on_not_to_know_the_worker(
@@ -276,94 +255,7 @@ async def test_a_stop_commits_what_a_failed_commit_had_though_nothing_has_finish
                 stopping = asyncio.ensure_future(stack.aclose())
                 await until(lambda: states(engine) == {TaskState.SUSPENDED}, "the task to have been left")
         await stopping
-    async with lab.engine(handler):
-        await lab.outputs_complete()
-    assert handler.ledger.calls[0, "one"] == 1
-
-
-async def test_a_stop_holds_a_rebalance_up_until_what_it_has_paid_for_is_committed(
-    embedded_kafka: EmbeddedKafka, tmp_path: Path
-) -> None:
-    """Another worker joins meanwhile, and is given all of its tasks afterwards, at once."""
-    lab, handler = Lab.embedded(embedded_kafka, state_dir=tmp_path), OneStep()
-    await lab.create(partitions=6)
-    patient = dataclasses.replace(LIMITS, revoke_seconds=600.0, shutdown_seconds=600.0)
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(lab.engine(handler, patient))
-        await lab.send(24, keys=24)
-        await until(lambda: lab.handled.total() == 24, "all to be in their handlers")
-        (group,) = embedded_kafka._parts.groups._groups.values()
-        (leaver,) = group.members
-        stopping = asyncio.ensure_future(stack.aclose())
-        async with lab.engine(handler) as newcomer:
-            await called_to_a_rebalance(group, leaver)
-            before = group.generation
-            handler.may_end.set()
-            async with asyncio.timeout(5):
-                await stopping
-            await until(lambda: len(newcomer._tasks) == 6 and not newcomer.reasons(), "the newcomer to have all tasks")
-            assert group.generation == before + 1
-            await lab.outputs_complete()
-    assert set(handler.ledger.calls.values()) == {1}
-
-
-async def test_a_stop_of_a_worker_with_an_instance_id_keeps_no_rebalance_waiting_for_it(
-    embedded_kafka: EmbeddedKafka,
-) -> None:
-    """It does not leave its group: one that waits for it to join would wait until its session ends."""
-    lab, may_end = Lab.embedded(embedded_kafka), asyncio.Event()
-    await lab.create(partitions=6)
-
-    async def wait(_event: LabEvent, _context: Context) -> None:
-        await may_end.wait()
-
-    patient = dataclasses.replace(FAST, session_timeout_seconds=30.0, revoke_seconds=60.0, shutdown_seconds=60.0)
-    async with Cluster(lab.connection) as cluster, member(lab) as newcomer:
-        engine, stop = same_engine(lab, cluster, wait, patient), asyncio.Event()
-        runs = asyncio.ensure_future(engine.run(stop))
-        await lab.send(10)
-        await until(lambda: lab.handled.total() == 10, "all to be in their handlers")
-        (group,) = embedded_kafka._parts.groups._groups.values()
-        (leaver,) = group.members
-        stop.set()
-        newcomer.subscribe([lab.topic, f"{lab.group}-repartition"])
-        await called_to_a_rebalance(group, leaver)
-        may_end.set()
-        await runs
-        await until(lambda: bool(newcomer.assignment()), "the newcomer to have tasks", 10)
-
-
-async def test_a_stop_that_takes_too_long_for_a_rebalance_leaves_alone_what_others_were_given_in_it(
-    embedded_kafka: EmbeddedKafka, tmp_path: Path
-) -> None:
-    """And still commits what it has of the tasks that stayed its own."""
-    lab, slow, quick = Lab.embedded(embedded_kafka, state_dir=tmp_path), OneStep(), OneStep()
-    await lab.create(partitions=6)
-    limits = dataclasses.replace(LIMITS, revoke_seconds=0.5, shutdown_seconds=60.0)
-    with capture_logs() as logs:
-        async with AsyncExitStack() as stack:
-            leaver = await stack.enter_async_context(lab.engine(slow, limits))
-            await lab.send(24, keys=24)
-            await until(lambda: lab.handled.total() == 24, "all to be in their handlers")
-            stopping = asyncio.ensure_future(stack.aclose())
-            async with lab.engine(quick) as newcomer:
-                await until(lambda: states(newcomer) == {TaskState.ACTIVE}, "the newcomer to have tasks")
-                given = {task.partition for task in newcomer._tasks}
-                assert len(given) == 3
-                assert {task.partition for task in leaver._tasks} == set(range(6)) - given
-                slow.may_end.set()
-                await stopping
-                quick.may_end.set()
-                await lab.outputs_complete()
-    assert sum(times == 1 for times in lab.handled.values()) == 24 - quick.ledger.calls.total()
-    assert not [line for line in logs if line["event"] == "task.fenced"]
-
-
-async def called_to_a_rebalance(group: Group, member: str) -> None:
-    """Wait until a heartbeat of the member has been answered with a call to a rebalance."""
-    await until(lambda: group.state is State.PREPARING, "another one to join")
-    began = asyncio.get_running_loop().time()
-    await until(lambda: group.members[member].last_seen > began, "the next heartbeat")
+    await handler.was_paid_for_once(lab)
 
 
 async def outage_amid_a_call(kafka: EmbeddedKafka, lab: Lab, handler: OneStep) -> AbstractAsyncContextManager[None]:
