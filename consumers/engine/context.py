@@ -15,6 +15,7 @@ from consumers.engine.repartition import Origin, origin_of
 from consumers.engine.state import StateMap
 from consumers.engine.steps import Journal
 from producers.output import Output, Source, build_output, check_size
+from schemas import codec
 from schemas.envelope import OutputModel
 from schemas.errors import OutputTooLargeError, PathstreamError, StoreError
 from schemas.ids import EventId, LearnerId, derived_event_id, output_id
@@ -46,7 +47,7 @@ class Context:
     """One attempt at one event. Nothing it emits or writes is visible before the event, or the step, is done."""
 
     __slots__ = (
-        "_event", "_event_id", "_gate", "_journal", "_lane", "_max_bytes", "_origin", "_version",
+        "_event", "_gate", "_identity", "_journal", "_lane", "_max_bytes", "_origin", "_version",
         "degraded", "outputs", "record", "remember", "writes",
     )  # fmt: skip
 
@@ -60,7 +61,7 @@ class Context:
         self._lane = lane
         self._version = version
         self._event: Event | None = None
-        self._event_id: EventId | None = None
+        self._identity: tuple[EventId, LearnerId] | None = None
         self._origin: Origin | None = None
         self._journal: Journal | None = None
         self._gate = Gate(lane.task)
@@ -80,10 +81,7 @@ class Context:
     @property
     def event_id(self) -> EventId | None:
         """The event's id, derived from its coordinates where it came without one; None for what is no event."""
-        if self._event_id is None and self._event is not None:
-            given = self._event.event_id
-            self._event_id = EventId(given) if given else derived_event_id(self.origin.at)
-        return self._event_id
+        return None if self._event is None else self.identity[0]
 
     def take_over_steps(self) -> None:
         """Make the finished steps of an earlier worker the event's own, if there are any."""
@@ -93,9 +91,13 @@ class Context:
     @property
     def identity(self) -> tuple[EventId, LearnerId]:
         """The event's id and its learner's; RuntimeError before the event is identified."""
-        if self._event is None or (event_id := self.event_id) is None:
-            raise RuntimeError("the event is not identified yet")
-        return event_id, LearnerId(self._event.user_id)
+        if self._identity is None:
+            if self._event is None:
+                raise RuntimeError("the event is not identified yet")
+            given = self._event.event_id
+            event_id = EventId(given) if given else derived_event_id(self.origin.at)
+            self._identity = event_id, LearnerId(self._event.user_id)
+        return self._identity
 
     def max_bytes(self, topic: str) -> int:
         """The largest record that the topic takes."""
@@ -145,7 +147,7 @@ class Context:
             return into.model_validate_json(known)
         result = await self._gate.run(work)
         emissions = emits(result) if callable(emits) else emits
-        journal.record(key, result.model_dump_json().encode(), [self._build(emission) for emission in emissions])
+        journal.record(key, codec.dump(result), [self._build(emission) for emission in emissions])
         return result
 
     def recall(self, name: str, into: type[Result]) -> Result | None:

@@ -20,6 +20,8 @@ class Gate:
     A handler all of whose steps wait here does not count as running: nobody waits for it to finish.
     """
 
+    __slots__ = ("_begun", "_held", "_rests", "_task")
+
     def __init__(self, task: Task) -> None:
         self._task = task
         self._begun = 0
@@ -37,7 +39,8 @@ class Gate:
         finally:
             leave.reset(before)
             self._begun -= 1
-            self._settle()
+            if self._held:
+                self._settle()
 
     async def _again(self, step: asyncio.Task[Any] | None) -> None:
         """Wait before a further call of a step. Calls side by side do not rest: another one may be going on."""

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from consumers.engine.table import Table
 from producers.output import Output, check_size
+from schemas import codec
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -56,7 +57,7 @@ class StateMap(Generic[Model]):
 
     def put(self, key: str, value: Model) -> None:
         """Set the value. Raises OutputTooLargeError for one that the changelog would not take."""
-        raw_key, raw = self._key(key), value.model_dump_json().encode()
+        raw_key, raw = self._key(key), codec.dump(value)
         check_size(Output(self._data.changelog.topic, raw_key, raw, []), self._max_bytes)
         self._writes[raw_key] = raw
 

@@ -26,6 +26,8 @@ _PARTS_BEFORE_STEP = 4
 class Journal:
     """The finished steps of the event at the head of a lane. Raises RuntimeError for a flow without state."""
 
+    __slots__ = ("_data", "_entry", "_lane", "_max_bytes", "_prefix")
+
     def __init__(
         self, lane: Lane, *, version: int, learner: str, event_id: str, max_bytes: Callable[[str], int]
     ) -> None:

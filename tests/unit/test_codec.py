@@ -5,8 +5,9 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.codec import decode
+from schemas.codec import decode, dump
 from schemas.errors import EventError, EventTooLargeError, InvalidEventError, InvalidJsonError
 from schemas.events import LearningGoalEvent
 
@@ -110,3 +111,26 @@ def test_no_message_repeats_what_the_event_held(secret: str) -> None:
         with pytest.raises(EventError) as caught:
             read(value)
         assert secret not in str(caught.value)
+
+
+class _Kept(BaseModel):
+    """What a flow might keep, with a model within."""
+
+    model_config = ConfigDict(extra="allow", ser_json_bytes="base64", ser_json_inf_nan="strings")
+
+    text: str = Field(alias="theText")
+    number: float
+    raw: bytes
+    within: BaseModel
+
+
+class _Within(BaseModel):
+    name: str | None = None
+
+
+@given(text=st.text(st.characters(codec="utf-8")), number=st.floats(), raw=st.binary(), name=st.none() | st.just("n"))
+def test_what_is_kept_of_a_model_is_the_json_that_pydantic_makes_of_it(
+    text: str, number: float, raw: bytes, name: str | None
+) -> None:
+    kept = _Kept(theText=text, number=number, raw=raw, within=_Within(name=name), more=[1])
+    assert dump(kept) == kept.model_dump_json().encode()
