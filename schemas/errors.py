@@ -244,3 +244,10 @@ class TopicMissingError(TransactionFailedError):
 
 class RecordRefusedError(TransactionFailedError):
     """The broker finds a record or batch too large for its topic."""
+
+
+def first_error(error: BaseException) -> BaseException:
+    """What went wrong first, however deep in groups it stands."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

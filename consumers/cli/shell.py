@@ -21,6 +21,7 @@ from clients.kafka import Connection
 from consumers.connection import connection_for
 from consumers.observability import silence_logging
 from consumers.settings import Settings, SettingsError, load_settings
+from schemas.errors import first_error
 
 BootstrapOption = Annotated[
     str | None,
@@ -86,7 +87,7 @@ def _exit_code(command: Callable[[Settings], Awaitable[int]], bootstrap_servers:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has gone
         return 0
     except Exception as exc:  # noqa: BLE001 - a person gets one line
-        error = _first(exc)
+        error = first_error(exc)
         if settings and settings.log_level == "DEBUG":
             traceback.print_exception(error)
         print(f"pathstream: {_line(error, settings)}", file=sys.stderr)  # noqa: T201
@@ -107,12 +108,6 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return uvloop.new_event_loop
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def _line(error: BaseException, settings: Settings | None) -> str:

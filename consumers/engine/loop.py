@@ -25,7 +25,7 @@ from consumers.engine.stores import Stores
 from consumers.engine.task import UNREAD, Task
 from consumers.engine.task_state import TaskState
 from consumers.observability import Metrics
-from schemas.errors import InstanceTakenError, StoreError
+from schemas.errors import InstanceTakenError, StoreError, first_error
 
 _ON_DISK = UNREAD - 1
 _HEARTBEATS_PER_SESSION = 6
@@ -126,10 +126,10 @@ class Engine:
             )
             await self._session.run(stop)
         except* (KafkaError, OSError, TimeoutError) as errors:
-            self._problem = f"lost Kafka: {errors.exceptions[0]!r}"
+            self._problem = f"lost Kafka: {first_error(errors)!r}"
             self._report.waits(self._problem)
         except* InstanceTakenError as errors:
-            raise errors.exceptions[0] from None
+            raise first_error(errors) from None
         finally:
             if self._restorer is not None:
                 await self._restorer.close_all()

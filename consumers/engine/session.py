@@ -108,31 +108,33 @@ class Session:
     async def run(self, stop: asyncio.Event) -> None:
         """Join the group and work until `stop` is set."""
         try:
-            async with asyncio.TaskGroup() as group:
-                self._pool.start(group)
-                self._assignment = assignment = self._new_assignment(group)
-                self._consumer.subscribe(list(self._flow.sources), listener=assignment)
-                working = group.create_task(self._work(assignment))
-                stopping = group.create_task(stop.wait())
+            async with asyncio.TaskGroup() as workers:
+                self._pool.start(workers)
                 try:
-                    await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-                except asyncio.CancelledError:
-                    self._pool.stop()  # the group is falling apart: no worker may outlive it
-                    raise
-                if working.cancelled():  # by aiokafka's own routine: nobody else did
-                    self._pool.stop()
-                    self._membership.check()
-                    raise ConsumerDiedError("the consumer's background routine was cancelled")
-                working.cancel()
-                await assignment.finish()
-                stay_out(self._consumer)
-                assignment.close()
-                self._pool.stop()
-                await stop_consumer(self._consumer)
+                    async with asyncio.TaskGroup() as group:
+                        await self._run(group, stop)
+                finally:
+                    self._pool.stop()  # what else cancels a worker, it takes for a handler's bug, and tries again
         finally:
             if self._assignment is not None:
                 self._assignment.close()
             await stop_consumer(self._consumer)
+
+    async def _run(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+        self._assignment = assignment = self._new_assignment(group)
+        self._consumer.subscribe(list(self._flow.sources), listener=assignment)
+        working = group.create_task(self._work(assignment))
+        stopping = group.create_task(stop.wait())
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if working.cancelled():  # by aiokafka's own routine: nobody else did
+            self._membership.check()
+            raise ConsumerDiedError("the consumer's background routine was cancelled")
+        working.cancel()
+        await assignment.finish()
+        stay_out(self._consumer)
+        assignment.close()
+        self._pool.stop()
+        await stop_consumer(self._consumer)
 
     def _new_assignment(self, group: asyncio.TaskGroup) -> Assignment:
         flow, cluster, limits = self._flow, self._cluster, self._limits

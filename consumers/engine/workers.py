@@ -46,7 +46,9 @@ class WorkerPool:
         self._group = group
 
     def stop(self) -> None:
-        """Cancel all workers; lanes that become ready later stay where they are."""
+        """Cancel all workers, once; lanes that become ready later stay where they are."""
+        if self._stopped:
+            return
         self._stopped = True
         for worker in self._workers:
             worker.cancel()
