@@ -22,6 +22,7 @@ from aiokafka.helpers import create_ssl_context
 NEVER_MS = 2**31 - 1
 
 _STOP_SECONDS = 5.0
+_LAST_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,13 +163,31 @@ async def reading(
 
 
 async def stop_consumer(consumer: AIOKafkaConsumer, *, seconds: float = _STOP_SECONDS) -> None:
-    """Leave the group and close, whatever state the consumer is in; takes at most `seconds`.
+    """Leave the group and close, whatever state the consumer is in; takes at most `seconds`, and one more.
 
-    aiokafka's `stop` can end with a CancelledError of one of its own tasks, with its connections still open.
+    aiokafka's `stop` can end with a CancelledError of one of its own tasks, with its connections still open. Cut off
+    while the group does not answer, it has not come to its routines: they would go on, fetching for nobody.
     """
     try:
         async with asyncio.timeout(seconds):
             await consumer.stop()
     except (KafkaError, TimeoutError, asyncio.CancelledError):
+        routines = _routines(consumer)
+        for routine in routines:
+            routine.cancel()
         obey_cancellation()
+        if routines:
+            await asyncio.wait(routines, timeout=_LAST_SECONDS)
     await consumer._client.close()  # noqa: SLF001
+
+
+def _routines(consumer: AIOKafkaConsumer) -> list[asyncio.Task[Any]]:
+    """What goes on in the background of a consumer that was started."""
+    coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001
+    tasks: list[asyncio.Task[Any] | None] = []
+    if coordinator is not None:
+        names = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task")
+        tasks += [getattr(coordinator, name, None) for name in names]
+    if fetcher is not None:
+        tasks += [fetcher._fetch_task, *fetcher._pending_tasks]  # noqa: SLF001
+    return [task for task in tasks if task is not None and not task.done()]

@@ -33,6 +33,8 @@ class Gate:
         if not self._task.permit.is_given:
             await self._wait()
         self._begun += 1
+        if self._held:
+            self._settle()
         before = leave.set(partial(self._again, asyncio.current_task()))
         try:
             return await work()

@@ -149,13 +149,16 @@ class Run:
         repeats = list(find_repeats(calls, scene.spans, kept))
         for repeat in repeats:
             self._tell(f"repeated call: {show_repeat(repeat, self._began)}")
-        self._summarize(scene, calls, repeats)
+        at_stake = count_at_stake(calls, scene.spans)
+        if len(repeats) > at_stake:
+            self._problems.append(f"{len(repeats)} calls were repeated, and only {at_stake} at stake")
+        self._summarize(scene, calls, repeats, at_stake)
         complaints += [
             Complaint("unexplained_repeats", show_repeat(r, self._began)) for r in repeats if r.fault is None
         ]
         return Verdict(complaints=complaints, problems=self._problems)
 
-    def _summarize(self, scene: Scene, calls: Sequence[Call], repeats: Sequence[Repeat]) -> None:
+    def _summarize(self, scene: Scene, calls: Sequence[Call], repeats: Sequence[Repeat], at_stake: int) -> None:
         kinds = Counter(span.kind for span in scene.spans)
         by_kind = Counter(repeat.fault.kind if repeat.fault else "no fault" for repeat in repeats)
         rows = {
@@ -164,7 +167,7 @@ class Run:
             "seconds": f"{time.monotonic() - self._began:.0f}",
             "longest pause": f"{scene.follower.longest_pause:.1f} s without a result",
             "paid calls": f"{len(calls):,}, {len(repeats)} of them repeated",
-            "at stake": f"{count_at_stake(calls, scene.spans)} were in flight or younger than one interval at a fault",
+            "at stake": f"{at_stake} were in flight or younger than one interval at a fault",
             "why": count_repeats(repeats),
             "oldest of them": f"ended {max((r.age for r in repeats), default=0.0):.3f} s before its fault",
             "latest of them": f"begun {max((r.lateness for r in repeats), default=0.0):.3f} s after all was well",

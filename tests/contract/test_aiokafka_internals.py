@@ -24,8 +24,10 @@ from aiokafka.protocol.transaction import (
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from clients.embedded_kafka import EmbeddedKafka
+from clients.embedded_kafka.group import Group
 from clients.group import committed_positions, request_rejoin
 from clients.kafka import Connection, ConsumerDiedError, check_consumer, stop_consumer
+from tests.integration.lab import Lab, until
 from tests.kafka import TopicFactory
 
 COORDINATOR_LOADS = 14
@@ -150,6 +152,27 @@ async def test_a_consumer_whose_routine_has_ended_is_told_apart_and_can_be_stopp
     with pytest.raises(ConsumerDiedError):
         check_consumer(consumer)
     await stop_consumer(consumer, seconds=10)
+
+
+async def test_of_a_consumer_that_is_stopped_amid_a_join_nothing_goes_on(
+    embedded_kafka: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab.embedded(embedded_kafka)
+    await lab.create()
+    consumer = lab.connection.consumer(lab.topic, group_id=lab.group)
+    await consumer.start()
+    await until(lambda: bool(consumer.assignment()), "the consumer to fetch")
+    asked = asyncio.Event()
+
+    async def never(*_: object, **__: object) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Group, "join", never)
+    request_rejoin(consumer)
+    await asyncio.wait_for(asked.wait(), 10)
+    await stop_consumer(consumer, seconds=0.2)
+    assert [task for task in asyncio.all_tasks() if "/aiokafka/" in repr(task)] == []
 
 
 async def test_a_transport_that_is_closed_already_is_a_broken_connection_also_under_uvloop(

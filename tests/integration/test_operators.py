@@ -175,6 +175,26 @@ async def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path, embed
             pass
 
 
+async def test_a_workers_memory_is_what_the_settings_say_and_all_its_flows_share_it(
+    embedded_service: KafkaUnderTest, tmp_path: Path
+) -> None:
+    buffered, write_buffers = 30 * 2**20, 5 * 2**20
+    settings = Settings(
+        kafka_bootstrap_servers=embedded_service.bootstrap_servers,
+        http_port=0,
+        state_dir=tmp_path,
+        max_buffered_bytes=buffered,
+        state_cache_bytes=2 * write_buffers,
+        state_write_buffer_bytes=write_buffers,
+    )
+    async with Worker(settings) as worker:
+        stores = {engine._stores for engine in worker._engines}
+        assert sum(engine._limits.max_buffered_bytes for engine in worker._engines) == buffered
+    (of_all,) = stores
+    assert of_all is not None
+    assert of_all._memory.write_buffers.get_buffer_size() == write_buffers
+
+
 async def test_a_worker_is_not_ready_before_it_has_begun_nor_after_it_was_told_to_end(
     embedded_service: KafkaUnderTest, tmp_path: Path
 ) -> None:

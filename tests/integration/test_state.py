@@ -149,7 +149,8 @@ async def test_the_steps_of_a_fast_event_are_never_written(lab: Lab) -> None:
     assert await lab.changelog() == {}
 
 
-async def test_the_same_event_id_again_changes_nothing_across_restarts(lab: Lab) -> None:
+@pytest.mark.parametrize("worker", ["the same one", "another one"])
+async def test_the_same_event_id_again_changes_nothing_across_restarts(lab: Lab, tmp_path: Path, worker: str) -> None:
     await lab.create()
     await lab.send(20)
     async with lab.engine():
@@ -161,12 +162,25 @@ async def test_the_same_event_id_again_changes_nothing_across_restarts(lab: Lab)
         await lab.read(lab.out, 25)
     lab.sent = 20
     await lab.send(5)
+    if worker == "another one":
+        lab.state_dir = tmp_path / "another"
     async with lab.engine() as engine:
         await until(lambda: not engine.reasons(), "the worker to be ready")
         lab.sent = 25
         await lab.send(1)
         await lab.read(lab.out, 26)
     assert set(lab.handled.values()) == {1}
+
+
+async def test_the_same_event_id_of_another_learner_is_another_event(lab: Lab) -> None:
+    """Senders may count for each learner on its own."""
+    await lab.create(partitions=1)
+    async with lab.engine():
+        for n, learner in enumerate((b"a", b"b", b"a")):
+            await lab.send_raw(b'{"userId": "%s", "eventId": "first", "n": %d}' % (learner, n), key=learner)
+        await lab.send_raw(b'{"userId": "a", "n": 3}', key=b"a")
+        await until(lambda: lab.handled[3] == 1, "what was sent last")
+    assert lab.handled == {0: 1, 1: 1, 3: 1}
 
 
 async def test_an_event_id_is_remembered_for_seven_days(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,6 +92,25 @@ async def test_a_step_waits_for_an_overdue_commit_and_its_event_keeps_nobody_wai
     assert begun == ["step"]
 
 
+async def test_a_step_that_begins_counts_as_running_at_once_while_others_of_its_event_still_wait(world: World) -> None:
+    """Nobody may leave the task without it: it would be paid for again."""
+    task, quiet = task_of(["in"], permit=world.permit), list[bool]()
+    task.move_to(TaskState.ACTIVE)
+    task.started()
+    gate = Gate(task)
+
+    async def work() -> None:
+        quiet.append(task.quiet.is_set())
+
+    world.permit.lose()
+    steps = [asyncio.ensure_future(gate.run(work)) for _ in range(3)]
+    await rest()
+    assert task.quiet.is_set()
+    world.permit.gain()
+    await asyncio.gather(*steps)
+    assert quiet == [False, False, False]
+
+
 async def test_a_step_waits_until_nothing_stands_in_its_way_any_more(world: World) -> None:
     with world.permit.committing():
         world.grow_old()
