@@ -247,7 +247,7 @@ class RecordRefusedError(TransactionFailedError):
 
 
 def first_error(error: BaseException) -> BaseException:
-    """What went wrong first, however deep in groups it stands."""
+    """What is in a group, or a group of groups, first."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

@@ -108,11 +108,10 @@ class Session:
     async def run(self, stop: asyncio.Event) -> None:
         """Join the group and work until `stop` is set."""
         try:
-            async with asyncio.TaskGroup() as workers:
+            async with asyncio.TaskGroup() as workers, asyncio.TaskGroup() as group:
                 self._pool.start(workers)
                 try:
-                    async with asyncio.TaskGroup() as group:
-                        await self._run(group, stop)
+                    await self._run(group, stop)
                 finally:
                     self._pool.stop()  # what else cancels a worker, it takes for a handler's bug, and tries again
         finally:

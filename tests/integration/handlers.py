@@ -1,12 +1,16 @@
 """Handlers that go on when a test says so, and what to see of the engine that runs them."""
 
 import asyncio
+import dataclasses
 
 from consumers.engine.context import Context
 from consumers.engine.loop import Engine
 from consumers.engine.task_state import TaskState
-from tests.integration.lab import Lab, LabEvent
+from tests.integration.lab import FAST, Lab, LabEvent
 from tests.integration.test_state import Ledger, Paid
+
+STOPPING = dataclasses.replace(FAST, transaction_timeout_seconds=1.5, shutdown_seconds=8.0)
+"""Limits of a worker whose stop is looked at."""
 
 
 def states(engine: Engine) -> set[TaskState]:

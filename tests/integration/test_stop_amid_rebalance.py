@@ -12,10 +12,9 @@ from clients.embedded_kafka import EmbeddedKafka
 from clients.embedded_kafka.group import Group, State
 from consumers.engine.task_state import TaskState
 from producers.output import partition_for
-from tests.integration.handlers import Hold, OneStep, states
+from tests.integration.handlers import STOPPING, Hold, OneStep, states
 from tests.integration.lab import FAST, Lab, until
 from tests.integration.test_static_membership import member, same_engine
-from tests.integration.test_stop_amid_trouble import LIMITS
 
 
 async def test_a_stop_holds_a_rebalance_up_until_what_it_has_paid_for_is_committed(
@@ -24,7 +23,7 @@ async def test_a_stop_holds_a_rebalance_up_until_what_it_has_paid_for_is_committ
     """Another worker joins meanwhile, and is given all of its tasks afterwards, at once."""
     lab, handler = Lab.embedded(embedded_kafka, state_dir=tmp_path), OneStep()
     await lab.create(partitions=6)
-    patient = dataclasses.replace(LIMITS, revoke_seconds=600.0, shutdown_seconds=600.0)
+    patient = dataclasses.replace(STOPPING, revoke_seconds=600.0, shutdown_seconds=600.0)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(lab.engine(handler, patient))
         await lab.send(24, keys=24)
@@ -72,7 +71,7 @@ async def test_a_stop_that_takes_too_long_for_a_rebalance_leaves_alone_what_othe
     """And still commits what it has of the tasks that stayed its own."""
     lab, slow, quick = Lab.embedded(embedded_kafka, state_dir=tmp_path), OneStep(), OneStep()
     await lab.create(partitions=6)
-    limits = dataclasses.replace(LIMITS, revoke_seconds=0.5, shutdown_seconds=60.0)
+    limits = dataclasses.replace(STOPPING, revoke_seconds=0.5, shutdown_seconds=60.0)
     with capture_logs() as logs:
         async with AsyncExitStack() as stack:
             leaver = await stack.enter_async_context(lab.engine(slow, limits))

@@ -3,34 +3,27 @@
 import asyncio
 import dataclasses
 from collections import Counter
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.transaction import EndTxnRequest
-from structlog.testing import capture_logs
 
 from clients.cluster import Cluster
 from clients.embedded_kafka import EmbeddedKafka
-from clients.embedded_kafka.codes import Code, RefusedError
 from clients.embedded_kafka.group import Group
 from clients.group import request_rejoin
 from clients.kafka import Connection
 from consumers.engine.context import Context
-from consumers.engine.loop import Engine
 from consumers.engine.task_state import TaskState
 from producers.output import Output, build_batches
 from producers.transaction import TransactionalProducer
-from tests.integration.handlers import OneStep, states
+from tests.integration.handlers import STOPPING, states
 from tests.integration.lab import FAST, Lab, LabEvent, until
 from tests.integration.test_state import Paid
 from tests.integration.test_static_membership import SlowToLeave, member
-from tests.kafka.under_test import embedded_under_test
-
-LIMITS = dataclasses.replace(FAST, transaction_timeout_seconds=1.5, shutdown_seconds=8.0)
 
 
 class Line:
@@ -69,7 +62,7 @@ async def test_a_commit_whose_answer_was_lost_is_not_made_again_by_the_last_one(
         if event.n >= 10:
             await go.wait()
 
-    async with lab.engine(wait, LIMITS) as engine:
+    async with lab.engine(wait, STOPPING) as engine:
         await line.is_dead.wait()
         if told_while == "the task is opened again":
             await until(lambda: states(engine) == {TaskState.OPENING}, "the task to be opened again")
@@ -167,103 +160,3 @@ async def test_nothing_is_paid_for_while_a_task_may_be_another_workers(connectio
             await lab.outputs_complete()
     repeated = [times for times in begun.values() if len(times) > 1 and times[0] > suspended_at]
     assert repeated == []
-
-
-async def test_a_stop_waits_for_kafka_as_long_as_a_stop_may_take(embedded_kafka: EmbeddedKafka, tmp_path: Path) -> None:
-    """What is paid for is committed, though Kafka comes back later than one attempt to fence would wait for it."""
-    lab, handler = Lab.embedded(embedded_kafka, state_dir=tmp_path), OneStep()
-    await lab.create(partitions=1)
-
-    async def come_back(outage: AbstractAsyncContextManager[None]) -> None:
-        await asyncio.sleep(0.8 * LIMITS.session_timeout_seconds)
-        await outage.__aexit__(None, None, None)
-
-    async with lab.engine(handler, LIMITS):
-        back = asyncio.ensure_future(come_back(await outage_amid_a_call(embedded_kafka, lab, handler)))
-    await back
-    await handler.was_paid_for_once(lab)
-
-
-async def test_a_stop_asks_again_when_the_group_does_not_know_the_worker(
-    embedded_kafka: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """So says a group that its coordinator has half loaded, after a restart; a moment later its members are there."""
-    lab, handler = Lab.embedded(embedded_kafka, state_dir=tmp_path), OneStep()
-    await lab.create(partitions=1)
-    refused = list[str]()
-
-    def half_loaded(_group: Group, member_id: str, *_: object, **__: object) -> NoReturn:
-        refused.append(member_id)
-        raise RefusedError(Code.UNKNOWN_MEMBER_ID)
-
-    async def come_back(outage: AbstractAsyncContextManager[None], engine: Engine) -> None:
-        await until(lambda: states(engine) == {TaskState.SUSPENDED}, "the last commit to have failed")
-        with monkeypatch.context() as loading:
-            for question in ("heartbeat", "sync"):
-                loading.setattr(Group, question, half_loaded)
-            await outage.__aexit__(None, None, None)
-            await until(lambda: len(refused) >= 2, "the worker to be refused by its group, more than once")
-
-    async with lab.engine(handler, LIMITS) as engine:
-        back = asyncio.ensure_future(come_back(await outage_amid_a_call(embedded_kafka, lab, handler), engine))
-    await back
-    await handler.was_paid_for_once(lab)
-
-
-async def test_a_stop_gives_up_when_the_group_goes_on_not_to_know_the_worker(
-    embedded_kafka: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It was expelled: its tasks are others', and what it has is of no use. It says what it leaves behind."""
-    lab, handler = Lab.embedded(embedded_kafka, state_dir=tmp_path), OneStep()
-    await lab.create(partitions=1)
-
-    def expelled(*_: object, **__: object) -> NoReturn:
-        raise RefusedError(Code.UNKNOWN_MEMBER_ID)
-
-    async def come_back(outage: AbstractAsyncContextManager[None], engine: Engine) -> None:
-        await until(lambda: states(engine) == {TaskState.SUSPENDED}, "the last commit to have failed")
-        for question in ("heartbeat", "sync", "join"):
-            monkeypatch.setattr(Group, question, expelled)
-        await outage.__aexit__(None, None, None)
-
-    patient = dataclasses.replace(LIMITS, shutdown_seconds=600.0, reunion_seconds=0.5)
-    with capture_logs() as logs:
-        async with asyncio.timeout(30), lab.engine(handler, patient) as engine:
-            back = asyncio.ensure_future(come_back(await outage_amid_a_call(embedded_kafka, lab, handler), engine))
-        await back
-    assert [line["error"] for line in logs if line["event"] == "task.uncommitted"] == ["UnknownMemberIdError"]
-
-
-@pytest.mark.parametrize("told_while", ["the call is made", "the task waits for Kafka"])
-async def test_a_stop_commits_what_a_failed_commit_had_though_nothing_has_finished_since(
-    embedded_kafka: EmbeddedKafka, tmp_path: Path, told_while: str
-) -> None:
-    lab, handler = Lab.embedded(embedded_kafka, state_dir=tmp_path), OneStep()
-    await lab.create(partitions=1)
-    async with AsyncExitStack() as stack:
-        engine = await stack.enter_async_context(lab.engine(handler, LIMITS))
-        await lab.send(1)
-        await until(lambda: lab.handled[0] == 1, "the event to be in its handler")
-        if told_while == "the call is made":
-            stopping = asyncio.ensure_future(stack.aclose())
-            await until(lambda: states(engine) == {TaskState.LEAVING}, "the task to be leaving")
-        async with embedded_under_test(embedded_kafka).outage():
-            handler.may_end.set()
-            failed = TaskState.SUSPENDED if told_while == "the call is made" else TaskState.OPENING
-            await until(lambda: states(engine) == {failed}, "the commit to have failed")
-            if told_while == "the task waits for Kafka":
-                stopping = asyncio.ensure_future(stack.aclose())
-                await until(lambda: states(engine) == {TaskState.SUSPENDED}, "the task to have been left")
-        await stopping
-    await handler.was_paid_for_once(lab)
-
-
-async def outage_amid_a_call(kafka: EmbeddedKafka, lab: Lab, handler: OneStep) -> AbstractAsyncContextManager[None]:
-    """An outage that began while the one event's call was made; the call has ended since, and is not committed."""
-    await lab.send(1)
-    await until(lambda: lab.handled[0] == 1, "the event to be in its handler")
-    outage = embedded_under_test(kafka).outage()
-    await outage.__aenter__()
-    handler.may_end.set()
-    await until(lambda: handler.ledger.calls[0, "one"] == 1, "the call to end")
-    return outage
