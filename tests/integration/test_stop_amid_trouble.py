@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 from collections import Counter
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.transaction import EndTxnRequest
+from structlog.testing import capture_logs
 
 from clients.cluster import Cluster
 from clients.embedded_kafka import EmbeddedKafka
@@ -20,7 +22,7 @@ from consumers.engine.context import Context
 from consumers.engine.task_state import TaskState
 from producers.output import Output, build_batches
 from producers.transaction import TransactionalProducer
-from tests.integration.handlers import STOPPING, states
+from tests.integration.handlers import STOPPING, OneStep, states
 from tests.integration.lab import FAST, Lab, LabEvent, until
 from tests.integration.test_state import Paid
 from tests.integration.test_static_membership import SlowToLeave, member
@@ -123,6 +125,40 @@ async def commit_for_another(lab: Lab) -> None:
         await other.start()
         batches = build_batches([*outputs, position], partition_count=lambda _: 1, max_bytes=lambda _: 10**6)
         await other.commit(batches, {TopicPartition(lab.topic, 0): (10, "ps1;other;")}, lab.group)
+
+
+async def test_a_stop_waits_for_the_groups_word_on_whose_its_tasks_are(
+    embedded_kafka: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow member holds a rebalance up; nobody knows meanwhile whether the last commit, its answer lost, was made."""
+    lab, handler, other = Lab.embedded(embedded_kafka, state_dir=tmp_path), OneStep(), OneStep()
+    await lab.create(partitions=6)
+    limits = dataclasses.replace(STOPPING, revoke_seconds=0.3, shutdown_seconds=60.0, reunion_seconds=0.0)
+    slow = SlowToLeave()
+    with capture_logs() as logs:
+        async with AsyncExitStack() as stack, member(lab) as third:
+            leaver = await stack.enter_async_context(lab.engine(handler, limits))
+            await until(lambda: not leaver.reasons(), "the worker to be ready")
+            third.subscribe([lab.topic, f"{lab.group}-repartition"], listener=slow)
+            await until(lambda: bool(third.assignment()), "the slow member to have partitions")
+            await until(lambda: states(leaver) == {TaskState.ACTIVE}, "the worker to be ready again")
+            await lab.send(24, keys=24)
+            await until(lambda: bool(lab.handled.total()), "events to be in their handler")
+            stopping = asyncio.ensure_future(stack.aclose())
+            async with lab.engine(other) as newcomer:
+                await until(lambda: all(task.is_ours is None for task in leaver._tasks), "the group to decide anew")
+                line = Line(monkeypatch)
+                handler.may_end.set()
+                await line.is_dead.wait()
+                await until(lambda: states(leaver) == {TaskState.SUSPENDED}, "the last commits to have failed")
+                line.mended.set()
+                slow.may_leave.set()
+                third.unsubscribe()
+                other.may_end.set()
+                await stopping
+                await until(lambda: not newcomer.reasons(), "the newcomer to have the rest")
+                await lab.outputs_complete()
+    assert not [line for line in logs if line["event"] == "task.uncommitted"]
 
 
 async def test_nothing_is_paid_for_while_a_task_may_be_another_workers(connection: Connection, tmp_path: Path) -> None:
