@@ -6,13 +6,16 @@ import signal
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient, ConfigResource
 
 from clients.embedded_kafka import EmbeddedKafka
 from clients.kafka import Connection
-from consumers.engine.names import REPARTITION_SUFFIX
-from consumers.topics import LEARNING_GOAL_GROUP, TOPICS
+from consumers.engine.names import REPARTITION_SUFFIX, SEEN_SUFFIX, STATE_SUFFIX
+from consumers.topics import EXAM_GROUP, LEARNING_GOAL_GROUP, SKILLS_GAP_GROUP, TOPICS
 from tests.integration.terminal import NOBODY_LISTENS, pathstream, records_in, send, started
 from tests.kafka import KafkaUnderTest, TopicFactory
+
+GROUPS = (LEARNING_GOAL_GROUP, SKILLS_GAP_GROUP, EXAM_GROUP)
 
 
 async def test_produce_sends_what_it_is_given_under_the_learners_key(
@@ -128,6 +131,25 @@ async def test_topics_are_created_once_and_listed(kafka: KafkaUnderTest) -> None
     rows = {line.split()[0]: line.split()[-1] for line in listed.out.splitlines()[1:]}
     assert list(rows) == names
     assert all(partitions.isdecimal() for partitions in rows.values())
+
+
+async def test_a_groups_own_topics_keep_what_the_group_counts_on(kafka: KafkaUnderTest) -> None:
+    """State for ever, event ids for seven days (contracts), deletions of both for a day."""
+    created = await pathstream(kafka.bootstrap_servers, "topics", "create")
+    assert created.code == 0, created.err
+    days = {name: str(count * 24 * 3600 * 1000) for name, count in (("one", 1), ("seven", 7))}
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 2})
+
+    def configs(topic: str) -> dict[str, str]:
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+        found = admin.describe_configs([resource])[resource].result(20)
+        return {name: entry.value for name, entry in found.items()}
+
+    for group in GROUPS:
+        state, seen = [await asyncio.to_thread(configs, group + suffix) for suffix in (STATE_SUFFIX, SEEN_SUFFIX)]
+        assert (state["cleanup.policy"], state["delete.retention.ms"]) == ("compact", days["one"])
+        assert (seen["cleanup.policy"], seen["delete.retention.ms"]) == ("compact,delete", days["one"])
+        assert seen["retention.ms"] == days["seven"]
 
 
 async def test_the_repartition_topic_follows_the_input(embedded_kafka: EmbeddedKafka) -> None:
