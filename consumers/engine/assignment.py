@@ -129,12 +129,17 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
             self._let_go()
 
     async def _hold_up(self) -> None:
-        """Until all is committed. If that takes too long the group may go on, and tells us which tasks stay ours."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._limits.revoke_seconds):
-                await self._closed.wait()
+        """Until all is committed. If that takes too long the group may go on, and tells us which tasks stay ours.
+
+        Nobody waits for one who was expelled, as after an outage: only when it is back may it commit.
+        """
         with self._noting_failure():
             await self._membership.about_to_rejoin()
+            if not self._membership.was_expelled:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._limits.revoke_seconds):
+                        await self._closed.wait()
+                await self._membership.about_to_rejoin()
             self._let_go()
 
     def _let_go(self) -> None:

@@ -60,6 +60,27 @@ async def test_a_stop_asks_again_when_the_group_does_not_know_the_worker(
     await handler.was_paid_for_once(lab)
 
 
+async def test_a_stop_amid_an_outage_that_has_expelled_the_worker_commits_when_it_has_joined_again(
+    embedded_kafka: EmbeddedKafka, tmp_path: Path
+) -> None:
+    """Its tasks are still its own, or nobody's: others that were expelled with it leave them alone for a moment."""
+    lab, handler = Lab.embedded(embedded_kafka, state_dir=tmp_path), OneStep()
+    await lab.create(partitions=1)
+    patient = dataclasses.replace(STOPPING, revoke_seconds=600.0, shutdown_seconds=30.0)
+
+    async def come_back(outage: AbstractAsyncContextManager[None], engine: Engine) -> None:
+        await until(lambda: states(engine) == {TaskState.SUSPENDED}, "the last commit to have failed")
+        (group,) = embedded_kafka._parts.groups._groups.values()
+        (worker,) = group.members
+        group.leave(worker, now=asyncio.get_running_loop().time())
+        await outage.__aexit__(None, None, None)
+
+    async with lab.engine(handler, patient) as engine:
+        back = asyncio.ensure_future(come_back(await outage_amid_a_call(embedded_kafka, lab, handler), engine))
+    await back
+    await handler.was_paid_for_once(lab)
+
+
 async def test_a_stop_gives_up_when_the_group_goes_on_not_to_know_the_worker(
     embedded_kafka: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
