@@ -69,15 +69,16 @@ def kill_broker(scene: Scene, account: Account, _chance: random.Random) -> None:
     _without_broker(scene, account, "the broker", kill_and_restart)
 
 
-def freeze_broker(scene: Scene, account: Account, _chance: random.Random) -> None:
+def freeze_broker(scene: Scene, account: Account, chance: random.Random) -> None:
     """The broker keeps its connections and answers nothing."""
+    seconds = chance.uniform(*scene.timing.broker_frozen)
 
     def freeze_and_thaw() -> None:
         scene.broker.freeze()
-        time.sleep(scene.timing.broker_frozen)
+        time.sleep(seconds)
         scene.broker.thaw()
 
-    _without_broker(scene, account, f"the broker, {scene.timing.broker_frozen:.0f} s", freeze_and_thaw)
+    _without_broker(scene, account, f"the broker, {seconds:.1f} s", freeze_and_thaw)
 
 
 def _without_broker(scene: Scene, account: Account, whom: str, act: Callable[[], None]) -> None:

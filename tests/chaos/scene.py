@@ -34,7 +34,8 @@ class Timing:
     """How long after the fault before it one that overlaps strikes at the latest."""
     slow_call: tuple[float, float]
     """The shortest and the longest slow call: below what a rebalance leaves to the calls in flight; three are above."""
-    broker_frozen: float = 10.0
+    broker_frozen: tuple[float, float]
+    """The shortest and the longest freeze of the broker: also longer than a session, so that all are expelled."""
 
 
 _ESTIMATES: dict[FaultKind, float] = {
@@ -59,6 +60,7 @@ USUAL = Timing(
     calm=(1.0, 5.0),
     overlap=4.0,
     slow_call=(2.0, 4.0),
+    broker_frozen=(10.0, 14.0),
 )
 """The engine as it is deployed."""
 
@@ -78,6 +80,7 @@ QUICK = Timing(
     calm=(0.5, 1.5),
     overlap=2.0,
     slow_call=(0.7, 1.0),
+    broker_frozen=(10.0, 10.0),
 )
 """Quick to notice that somebody is gone: for the short form."""
 
