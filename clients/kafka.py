@@ -182,7 +182,7 @@ async def stop_consumer(consumer: AIOKafkaConsumer, *, seconds: float = _STOP_SE
 
 
 def _routines(consumer: AIOKafkaConsumer) -> list[asyncio.Task[Any]]:
-    """What goes on in the background of a consumer that was started."""
+    """What goes on in the background of a consumer; one that has not started, or is in no group, has less of it."""
     coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001
     tasks: list[asyncio.Task[Any] | None] = []
     if coordinator is not None:

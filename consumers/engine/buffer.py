@@ -20,7 +20,7 @@ REMEMBERED_BYTES = 300
 
 def size_in_memory(outputs: Iterable[Output]) -> int:
     """What outputs count for until they are committed."""
-    return sum([len(output.value or b"") + OUTPUT_OVERHEAD_BYTES for output in outputs])
+    return sum(len(output.value or b"") + OUTPUT_OVERHEAD_BYTES for output in outputs)
 
 
 class Buffer:

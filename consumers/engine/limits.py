@@ -48,7 +48,8 @@ class Limits:
     reunion_seconds: float = 4.0
     """How long a worker that was expelled leaves others' tasks alone: after an outage all come back, one by one.
 
-    And how long the group has to say so, without our having noticed it, before a last commit is given up.
+    And for how long the group has to call us no member before a last commit is given up; a worker that has noticed its
+    expulsion waits to be let in again.
     """
     recovery_backoff_seconds: float = 0.5
     """Pause before a task that failed to open, or to commit, is opened again, or a busy store is tried again."""

@@ -137,7 +137,7 @@ async def test_a_groups_own_topics_keep_what_the_group_counts_on(kafka: KafkaUnd
     """State for ever, event ids for seven days (contracts), deletions of both for a day."""
     created = await pathstream(kafka.bootstrap_servers, "topics", "create")
     assert created.code == 0, created.err
-    days = {name: str(count * 24 * 3600 * 1000) for name, count in (("one", 1), ("seven", 7))}
+    one_day, seven_days = (str(days * 24 * 3600 * 1000) for days in (1, 7))
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 2})
 
     def configs(topic: str) -> dict[str, str]:
@@ -147,9 +147,9 @@ async def test_a_groups_own_topics_keep_what_the_group_counts_on(kafka: KafkaUnd
 
     for group in GROUPS:
         state, seen = [await asyncio.to_thread(configs, group + suffix) for suffix in (STATE_SUFFIX, SEEN_SUFFIX)]
-        assert (state["cleanup.policy"], state["delete.retention.ms"]) == ("compact", days["one"])
-        assert (seen["cleanup.policy"], seen["delete.retention.ms"]) == ("compact,delete", days["one"])
-        assert seen["retention.ms"] == days["seven"]
+        assert (state["cleanup.policy"], state["delete.retention.ms"]) == ("compact", one_day)
+        assert (seen["cleanup.policy"], seen["delete.retention.ms"]) == ("compact,delete", one_day)
+        assert seen["retention.ms"] == seven_days
 
 
 async def test_the_repartition_topic_follows_the_input(embedded_kafka: EmbeddedKafka) -> None:
