@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -110,9 +111,19 @@ class Worker:
         self._signal(signal.SIGCONT)
 
     def terminate(self) -> int:
-        """SIGTERM; gives the exit code."""
+        """SIGTERM; gives the exit code, which is 0 also for one that had done nothing yet, and took no signals."""
+        has_begun = self._listens
         self._signal(signal.SIGTERM)
-        return self._wait()
+        code = self._wait()
+        return code if has_begun or code != -signal.SIGTERM else 0
+
+    @property
+    def _listens(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", int(self._port)), _READY_SECONDS):
+                return True
+        except ConnectionRefusedError:
+            return False
 
     def close(self) -> None:
         """End the process, whatever its state."""

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from consumers.engine.state import key_of
 from tests.chaos.changelog import journaled, parts_of, remains_of
 from tests.chaos.check import Remains
+from tests.chaos.fleet import Worker
 from tests.chaos.proxy import Link, carried
+from tests.disk import mounted
 from tests.kafka.ports import free_ports
 
 OF_THE_PROJECT = {"agents", "clients", "consumers", "producers", "schemas"}
@@ -49,6 +51,17 @@ def test_nothing_but_the_worker_uses_the_project() -> None:
         froms = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
         names = {alias.name for node in imports for alias in node.names} | {node.module or "" for node in froms}
         assert not OF_THE_PROJECT & {name.split(".")[0] for name in names}, path.name
+
+
+def test_a_worker_that_is_told_to_end_at_once_ends_in_good_order(tmp_path: Path) -> None:
+    link_port, broker_port, http_port = free_ports(3)
+    with mounted(tmp_path / "w0") as disk:
+        worker = Worker(0, Link(link_port, broker_port), disk, tmp_path, {"HTTP_PORT": str(http_port)})
+        worker.start()
+        try:
+            assert worker.terminate() == 0
+        finally:
+            worker.close()
 
 
 @pytest.fixture

@@ -52,8 +52,9 @@ def check_input(servers: str, events: Sequence[PlannedEvent]) -> list[str]:
     """What the input holds that was not sent, or holds not: then nothing else says anything."""
     planned = Counter((event.way.key, event.value) for event in events)
     there = Counter((m.key() and m.key().decode(), m.value()) for m in read_all(servers, job.INPUT))
-    wrong = [*((planned - there).items()), *((there - planned).items())]
-    return [f"in the input {record} stands {there[record]} times, not {planned[record]}" for record, _ in wrong]
+    wrong = [*(planned - there), *(there - planned)]
+    lines = [f"in the input {record} stands {there[record]} times, not {planned[record]}" for record in wrong[:_SHOWN]]
+    return lines if len(wrong) <= _SHOWN else [*lines, f"... and {len(wrong) - _SHOWN} more records of the input"]
 
 
 def judge(servers: str, events: Sequence[PlannedEvent], calls: Sequence[Call]) -> tuple[list[Complaint], Kept]:

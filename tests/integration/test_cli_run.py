@@ -3,11 +3,12 @@
 import asyncio
 import json
 import signal
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from tests.integration.terminal import pathstream, started
+from tests.integration.terminal import NOBODY_LISTENS, pathstream, started
 from tests.kafka import KafkaUnderTest
 
 STARTED = "worker started"
@@ -80,3 +81,19 @@ async def test_the_worker_answers_over_http(kafka: KafkaUnderTest) -> None:
                 assert 'pathstream_waiting_events{flow="learning_goal"}' in await answer.text()
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 20) == 0
+
+
+async def test_a_worker_that_is_told_to_end_before_it_has_begun_ends_in_good_order() -> None:
+    async with started(NOBODY_LISTENS, "run", environment={"HTTP_PORT": "0"}) as process:
+        async with asyncio.timeout(20):
+            while not _takes(signal.SIGTERM, process.pid):
+                await asyncio.sleep(0.001)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.communicate(), 20) == (b"", b"")
+    assert process.returncode == 0
+
+
+def _takes(number: signal.Signals, pid: int) -> bool:
+    """Whether the process has a handler for the signal, as Linux tells."""
+    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return bool(int(status["SigCgt"], 16) >> (number - 1) & 1)
