@@ -55,12 +55,12 @@ def dead_letter(failure: Failure, *, max_bytes: int) -> Output:
         kept += _original_headers(failure)
     why = _reason_headers(failure)
     letter = Output(topic, failure.key, failure.value, kept + why)
-    if size_of(letter) <= max_bytes:
+    if letter.size <= max_bytes:
         return letter
     length = len(failure.value or b"")
     why.append((f"{OWN_PREFIX}value-truncated", str(length).encode()))
     for headers in (kept + why, _only_dead_letter_headers(kept) + why, _original_headers(failure) + why[-1:]):
-        room = max_bytes - size_of(Output(topic, failure.key, b"", headers)) - _LENGTH_BYTES
+        room = max_bytes - size_of(failure.key, b"", headers) - _LENGTH_BYTES
         if room >= 0:
             return Output(topic, failure.key, (failure.value or b"")[:room], headers)
     return Output(topic, None, b"", _original_headers(failure) + why[-1:])

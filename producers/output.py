@@ -1,5 +1,6 @@
 """A record on its way out: how it is built, which partition it goes to, how records become batches."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -29,6 +30,11 @@ class Output(NamedTuple):
     value: bytes | None
     headers: Headers
     partition: int | None = None
+
+    @property
+    def size(self) -> int:
+        """What `size_of` says of it."""
+        return size_of(self.key, self.value, self.headers)
 
 
 class Batch(NamedTuple):
@@ -64,16 +70,16 @@ def build_output(topic: str, key: str, payload: OutputModel, *, event_id: EventI
     return Output(topic, key.encode(), codec.encode(payload), headers)
 
 
-def size_of(output: Output) -> int:
-    """Bytes that the record takes as a batch of its own, at the most."""
-    size: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(output.key, output.value, output.headers)
+def size_of(key: bytes | None, value: bytes | None, headers: Headers) -> int:
+    """Bytes that such a record takes as a batch of its own, at the most."""
+    size: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(key, value, headers)
     return size
 
 
-def check_size(output: Output, max_bytes: int) -> None:
-    """Raise OutputTooLargeError for a record that its topic would refuse."""
-    if (size := size_of(output)) > max_bytes:
-        raise OutputTooLargeError(f"{size} bytes for {output.topic!r}, which takes {max_bytes}")
+def check_size(topic: str, size: int, max_bytes: int) -> None:
+    """Raise OutputTooLargeError for a record of that size which its topic would refuse."""
+    if size > max_bytes:
+        raise OutputTooLargeError(f"{size} bytes for {topic!r}, which takes {max_bytes}")
 
 
 def partition_for(key: bytes, partitions: int) -> int:
@@ -95,16 +101,12 @@ def build_batches(
 
     `partition_count` and `max_bytes` answer for a topic. A record without key goes to partition 0.
     """
-    by_partition: dict[tuple[str, int], list[Output]] = {}
+    by_partition: defaultdict[tuple[str, int], list[Output]] = defaultdict(list)
     for output in outputs:
-        partition = output.partition
+        topic, key, _, _, partition = output
         if partition is None:
-            partition = partition_for(output.key, partition_count(output.topic)) if output.key is not None else 0
-        place = (output.topic, partition)
-        if place in by_partition:
-            by_partition[place].append(output)
-        else:
-            by_partition[place] = [output]
+            partition = partition_for(key, partition_count(topic)) if key is not None else 0
+        by_partition[topic, partition].append(output)
     batches: list[Batch] = []
     for (topic, partition), records in by_partition.items():
         batches.extend(_pack(topic, partition, records, min(_MAX_BATCH_BYTES, max_bytes(topic))))

@@ -21,7 +21,7 @@ from consumers.cli.read_all import reader, to_the_end
 from consumers.cli.shell import CommandError
 from consumers.engine.offsets import Progress, decode
 from producers.dead_letter import EXCEPTION_PREFIX, OWN_PREFIX, SUFFIX
-from producers.output import Output, size_of
+from producers.output import Output
 
 _TRANSACTION_RECORDS = 500
 _TRANSACTION_BYTES = 16 * 2**20
@@ -197,7 +197,7 @@ class _Replay:
         if problem := self._destinations[output.topic]:
             return problem
         limit = self._cluster.max_message_bytes(output.topic)
-        return f"{size_of(output)} bytes; {output.topic} takes {limit}" if size_of(output) > limit else None
+        return f"{output.size} bytes; {output.topic} takes {limit}" if output.size > limit else None
 
 
 def _as_it_was(record: ConsumerRecord) -> Output:

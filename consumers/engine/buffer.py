@@ -20,7 +20,10 @@ REMEMBERED_BYTES = 300
 
 def size_in_memory(outputs: Iterable[Output]) -> int:
     """What outputs count for until they are committed."""
-    return sum(len(output.value or b"") + OUTPUT_OVERHEAD_BYTES for output in outputs)
+    size = 0
+    for output in outputs:
+        size += len(output.value or b"") + OUTPUT_OVERHEAD_BYTES
+    return size
 
 
 class Buffer:
@@ -88,7 +91,8 @@ class Account:
     def produce(self, count: int) -> None:
         """So many bytes belong to the next checkpoint."""
         self._results += count
-        self.accept(count)
+        self.bytes += count
+        self._buffer.add(count)
 
     def begin(self) -> None:
         """A checkpoint is on its way."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from consumers.engine.event import Event
 from consumers.engine.gate import Gate
 from consumers.engine.lane import Lane
-from consumers.engine.repartition import Origin, origin_of
+from consumers.engine.repartition import Origin, origin_of, place_of
 from consumers.engine.state import StateMap
 from consumers.engine.steps import Journal
 from producers.output import Output, Source, build_output, check_size
@@ -47,7 +47,7 @@ class Context:
     """One attempt at one event. Nothing it emits or writes is visible before the event, or the step, is done."""
 
     __slots__ = (
-        "_event", "_gate", "_identity", "_journal", "_lane", "_max_bytes", "_origin", "_version",
+        "_event", "_gate", "_identity", "_journal", "_lane", "_max_bytes", "_version",
         "degraded", "outputs", "record", "remember", "writes",
     )  # fmt: skip
 
@@ -62,17 +62,14 @@ class Context:
         self._version = version
         self._event: Event | None = None
         self._identity: tuple[EventId, LearnerId] | None = None
-        self._origin: Origin | None = None
         self._journal: Journal | None = None
-        self._gate = Gate(lane.task)
+        self._gate: Gate | None = None
         self._max_bytes = max_bytes
 
     @property
     def origin(self) -> Origin:
         """The record as the upstream wrote it, also after a repartition."""
-        if self._origin is None:
-            self._origin = origin_of(self.record)
-        return self._origin
+        return origin_of(self.record)
 
     def identify(self, event: Event) -> None:
         """Take over the identity of the event that the record was read as."""
@@ -95,7 +92,7 @@ class Context:
             if self._event is None:
                 raise RuntimeError("the event is not identified yet")
             given = self._event.event_id
-            event_id = EventId(given) if given else derived_event_id(self.origin.at)
+            event_id = EventId(given) if given else derived_event_id(place_of(self.record))
             self._identity = event_id, LearnerId(self._event.user_id)
         return self._identity
 
@@ -145,6 +142,8 @@ class Context:
         key = journal.key(name)
         if (known := journal.find(key)) is not None:
             return into.model_validate_json(known)
+        if self._gate is None:
+            self._gate = Gate(self._lane.task)
         result = await self._gate.run(work)
         emissions = emits(result) if callable(emits) else emits
         journal.record(key, codec.dump(result), [self._build(emission) for emission in emissions])
@@ -223,8 +222,8 @@ class Context:
     def _build(self, emission: Emission) -> Output:
         source_event_id, learner_id = self.identity
         traceparent = next((value for name, value in self.record.headers if name == "traceparent"), None)
-        source = Source(self.origin.at, source_event_id, traceparent)
+        source = Source(place_of(self.record), source_event_id, traceparent)
         event_id = self.output_id(emission.place)
         output = build_output(emission.topic, learner_id, emission.payload, event_id=event_id, source=source)
-        check_size(output, self._max_bytes(emission.topic))
+        check_size(output.topic, output.size, self._max_bytes(output.topic))
         return output

@@ -222,8 +222,7 @@ class Driver:
         """Wait until no event of the task is in a handler, but not for longer than that; whether none is."""
         with suppress(TimeoutError):
             async with asyncio.timeout_at(by):
-                while self.task.running:
-                    await self.task.quiet.wait()
+                await self.task.quiet()
         return not self.task.running
 
     async def _start_over(self, error: PassedOffsetError | StoreError | RecordRefusedError) -> None:

@@ -74,7 +74,7 @@ async def _attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits
         context.identify(event)
         if not moved and not is_at_home(entry.record, event.user_id, partitions):
             forwarded = forward(entry.record, context.identity[1], flow.repartition_topic, partitions)
-            check_size(forwarded, context.max_bytes(flow.repartition_topic))
+            check_size(forwarded.topic, forwarded.size, context.max_bytes(forwarded.topic))
             return Done([forwarded], "forwarded")
         context.take_over_steps()
         seen = lane.task.seen

@@ -26,7 +26,7 @@ class Entry:
         """Bytes that it counts for, with what is kept of it here."""
         self.attempts = 0
         self.first_failed_at: float | None = None
-        self.journal: set[bytes] = set()
+        self.journal: tuple[bytes, ...] = ()
         """Its finished steps: keys of the task's data, which go when it is finished."""
         self.results: dict[bytes, bytes] | None = None
         """Results of finished steps that are too large for the task's data."""

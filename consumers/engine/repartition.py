@@ -56,6 +56,13 @@ def forward(record: ConsumerRecord[Any, Any], learner_id: LearnerId, topic: str,
     return Output(topic, key, record.value, headers, partition_for(key, partitions))
 
 
+def place_of(record: ConsumerRecord[Any, Any]) -> Coordinates:
+    """Where the record first stood: here, or where it was forwarded from."""
+    if record.topic.endswith(REPARTITION_SUFFIX):
+        return origin_of(record).at
+    return Coordinates(record.topic, record.partition, record.offset)
+
+
 def origin_of(record: ConsumerRecord[Any, Any]) -> Origin:
     """The record as it first stood: here, or where it was forwarded from."""
     at = Coordinates(topic=record.topic, partition=record.partition, offset=record.offset)

@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel
 
 from consumers.engine.table import Table
-from producers.output import Output, check_size
+from producers.output import check_size, size_of
 from schemas import codec
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -20,9 +20,12 @@ def key_of(*parts: str) -> bytes:
     that UTF-8 does not have.
     """
     key = "\x00".join(parts)
-    if key.count("\x00") < len(parts):
-        return key.encode()
-    return b"\x00".join(part.encode().replace(b"\x00", b"\xff") for part in parts)
+    return key.encode() if key.count("\x00") < len(parts) else b"\x00".join(map(key_part, parts))
+
+
+def key_part(part: str) -> bytes:
+    """What `key_of` makes of one part."""
+    return part.encode().replace(b"\x00", b"\xff")
 
 
 class StateMap(Generic[Model]):
@@ -58,7 +61,7 @@ class StateMap(Generic[Model]):
     def put(self, key: str, value: Model) -> None:
         """Set the value. Raises OutputTooLargeError for one that the changelog would not take."""
         raw_key, raw = self._key(key), codec.dump(value)
-        check_size(Output(self._data.changelog.topic, raw_key, raw, []), self._max_bytes)
+        check_size(self._data.changelog.topic, size_of(raw_key, raw, []), self._max_bytes)
         self._writes[raw_key] = raw
 
     def delete(self, key: str) -> None:
@@ -66,4 +69,4 @@ class StateMap(Generic[Model]):
         self._writes[self._key(key)] = None
 
     def _key(self, key: str) -> bytes:
-        return self._prefix + key_of(key)
+        return self._prefix + key_part(key)

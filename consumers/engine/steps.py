@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from consumers.engine.buffer import size_in_memory
 from consumers.engine.lane import Lane
-from consumers.engine.state import key_of
+from consumers.engine.state import key_of, key_part
 from consumers.engine.table import Table
 from producers.output import Output, size_of
 
@@ -41,11 +41,11 @@ class Journal:
 
     def key(self, step: str) -> bytes:
         """What a step is journaled under."""
-        return self._prefix + key_of(step)
+        return self._prefix + key_part(step)
 
     def take_over(self) -> None:
         """Make an earlier worker's steps the event's own: they go when it ends, whether it asks for them or not."""
-        self._entry.journal.update(self._data.journals.pop(self._prefix, ()))
+        self._entry.journal += tuple(self._data.journals.pop(self._prefix, ()))
 
     def find(self, key: bytes) -> bytes | None:
         """The result of a finished step."""
@@ -61,9 +61,9 @@ class Journal:
         if self._lane.stale:
             return
         entry, topic = self._entry, self._data.changelog.topic
-        if size_of(Output(topic, key, result, [])) <= self._max_bytes(topic):
+        if size_of(key, result, []) <= self._max_bytes(topic):
             self._data.add(key, result)
-            entry.journal.add(key)
+            entry.journal += (key,)
             self._lane.task.emit(emits, len(key) + len(result))
         else:
             entry.results = (entry.results or {}) | {key: result}

@@ -56,7 +56,7 @@ class Task:
         self.committed: dict[TopicPartition, Committed] | None = None
         self.dirty = asyncio.Event()
         self.running = 0
-        self.quiet = asyncio.Event()
+        self._quiet = asyncio.Event()
         self.permit = permit
         self._buffer = buffer
         self.account = Account(buffer)
@@ -131,13 +131,18 @@ class Task:
     def started(self) -> None:
         """A worker has taken an event of this task into its handler."""
         self.running += 1
-        self.quiet.clear()
 
     def stopped(self) -> None:
         """A worker has come out of the handler."""
         self.running -= 1
         if not self.running:
-            self.quiet.set()
+            self._quiet.set()
+
+    async def quiet(self) -> None:
+        """Wait until no event of the task is in a handler."""
+        while self.running:
+            self._quiet.clear()
+            await self._quiet.wait()
 
     def prepare(self, marker: str) -> Pending:
         """What the next checkpoint is to commit: everything finished so far, and what a failed one had."""

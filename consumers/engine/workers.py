@@ -70,16 +70,13 @@ class WorkerPool:
             self._waking = True
             self._workers.append(self._group.create_task(self._work()))
 
-    async def _next_lane(self) -> Lane:
+    async def _rest(self) -> None:
+        """Until there is a lane."""
         while not self._ready:
             turn = asyncio.get_running_loop().create_future()
             self._idle.append(turn)
             await turn
             self._waking = False
-        lane = self._ready.popleft()
-        if self._ready and not self._waking:
-            self._wake()
-        return lane
 
     async def _work(self) -> None:
         me = asyncio.current_task()
@@ -87,7 +84,11 @@ class WorkerPool:
         self._waking = False
         handled = 0
         while True:
-            lane = await self._next_lane()
+            if not self._ready:
+                await self._rest()
+            lane = self._ready.popleft()
+            if self._ready and not self._waking:
+                self._wake()
             if lane.stale:
                 continue
             task = lane.task
@@ -114,7 +115,8 @@ class WorkerPool:
         finally:
             lane.worker = None
             task.stopped()
-        self._forget_cancellations(me)
+        if self._stopped or me.cancelling():
+            self._forget_cancellations(me)
         if outcome is None or lane.stale:
             return
         self._report.attempt(entry, context, outcome, time.perf_counter() - started_at)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.dead_letter import MAX_STACKTRACE_BYTES, Failure, dead_letter
-from producers.output import Output, size_of
+from producers.output import Output
 from schemas.errors import ContentServiceUnavailableError, InvalidJsonError
 from schemas.ids import Coordinates
 
@@ -77,7 +77,7 @@ def test_the_cause_of_an_error_and_the_end_of_a_long_trace_are_kept() -> None:
 )
 def test_a_dead_letter_always_fits_its_topic(value: bytes, header: bytes, max_bytes: int) -> None:
     letter = dead_letter(failure(value, [("own", header)]), max_bytes=max_bytes)
-    assert size_of(letter) <= max_bytes
+    assert letter.size <= max_bytes
     headers = dict(letter.headers)
     assert headers["kafka_dlt-original-offset"] == (2**40).to_bytes(8, "big")
     if letter.value != value:
