@@ -55,16 +55,6 @@ async def attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits,
     only the pool knows: it has to look after every attempt. A store that cannot be read is the task's problem, not the
     event's: the task starts over from what is in Kafka.
     """
-    try:
-        return await _attempt(flow, lane, context, limits, partitions)
-    except StoreError as error:
-        if not lane.stale:
-            lane.task.broken = error
-            lane.task.dirty.set()
-        return Retry(error, limits.recovery_backoff_seconds)
-
-
-async def _attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits, partitions: int) -> Outcome:
     entry = lane.entries[0]
     entry.attempts += 1
     event = None
@@ -86,19 +76,28 @@ async def _attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits
         if lane.stale:
             raise
         failure: Exception = HandlerCancelledError(repr(error))
-    except StoreError:
-        raise
     except Exception as error:  # noqa: BLE001 - a bug in a flow must not stop the others
         failure = error
     else:
         return Done(context.outputs, "degraded" if context.degraded else "done")
-    return _verdict(flow, lane, event, context, failure, limits=limits)
+    try:
+        return _verdict(flow, lane, event, context, failure, limits=limits)
+    except StoreError as error:
+        if not lane.stale:
+            lane.task.broken = error
+            lane.task.dirty.set()
+        return Retry(error, limits.recovery_backoff_seconds)
 
 
 def _verdict(
     flow: Flow[Any], lane: Lane, event: Event | None, context: Context, failure: Exception, *, limits: Limits
 ) -> Outcome:
-    """What follows from a failed attempt: another one, something else than was asked for, or the dead letter."""
+    """What follows from a failed attempt: another one, something else than was asked for, or the dead letter.
+
+    Raises StoreError, be it why the attempt failed or what happens here.
+    """
+    if isinstance(failure, StoreError):
+        raise failure
     entry = lane.entries[0]
     delay = retry_delay(failure, attempts=entry.attempts, elapsed=_failing_for(entry), limits=limits)
     if delay is not None:
