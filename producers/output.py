@@ -33,7 +33,7 @@ class Output(NamedTuple):
 
     @property
     def size(self) -> int:
-        """What `size_of` says of it."""
+        """Bytes that it takes as a batch of its own, at the most."""
         return size_of(self.key, self.value, self.headers)
 
 

@@ -18,7 +18,7 @@ from producers.output import Output, Source, build_output, check_size
 from schemas import codec
 from schemas.envelope import OutputModel
 from schemas.errors import OutputTooLargeError, PathstreamError, StoreError
-from schemas.ids import EventId, LearnerId, derived_event_id, output_id
+from schemas.ids import Coordinates, EventId, LearnerId, derived_event_id, output_id
 
 Result = TypeVar("Result", bound=BaseModel)
 Work = Callable[[], Awaitable[Result]]
@@ -47,7 +47,7 @@ class Context:
     """One attempt at one event. Nothing it emits or writes is visible before the event, or the step, is done."""
 
     __slots__ = (
-        "_event", "_gate", "_identity", "_journal", "_lane", "_max_bytes", "_version",
+        "_event", "_gate", "_identity", "_journal", "_lane", "_max_bytes", "_place", "_version",
         "degraded", "outputs", "record", "remember", "writes",
     )  # fmt: skip
 
@@ -64,12 +64,20 @@ class Context:
         self._identity: tuple[EventId, LearnerId] | None = None
         self._journal: Journal | None = None
         self._gate: Gate | None = None
+        self._place: Coordinates | None = None
         self._max_bytes = max_bytes
 
     @property
     def origin(self) -> Origin:
         """The record as the upstream wrote it, also after a repartition."""
         return origin_of(self.record)
+
+    @property
+    def place(self) -> Coordinates:
+        """Where the record first stood, also after a repartition."""
+        if self._place is None:
+            self._place = place_of(self.record)
+        return self._place
 
     def identify(self, event: Event) -> None:
         """Take over the identity of the event that the record was read as."""
@@ -92,7 +100,7 @@ class Context:
             if self._event is None:
                 raise RuntimeError("the event is not identified yet")
             given = self._event.event_id
-            event_id = EventId(given) if given else derived_event_id(place_of(self.record))
+            event_id = EventId(given) if given else derived_event_id(self.place)
             self._identity = event_id, LearnerId(self._event.user_id)
         return self._identity
 
@@ -222,7 +230,7 @@ class Context:
     def _build(self, emission: Emission) -> Output:
         source_event_id, learner_id = self.identity
         traceparent = next((value for name, value in self.record.headers if name == "traceparent"), None)
-        source = Source(place_of(self.record), source_event_id, traceparent)
+        source = Source(self.place, source_event_id, traceparent)
         event_id = self.output_id(emission.place)
         output = build_output(emission.topic, learner_id, emission.payload, event_id=event_id, source=source)
         check_size(output.topic, output.size, self._max_bytes(output.topic))

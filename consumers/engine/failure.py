@@ -60,7 +60,7 @@ async def attempt(flow: Flow[Any], lane: Lane, context: Context, limits: Limits,
     event = None
     try:
         moved = entry.record.topic == flow.repartition_topic
-        event = flow.decode(entry.record.value, flow.input_of(context.origin.at.topic if moved else entry.record.topic))
+        event = flow.decode(entry.record.value, flow.input_of(context.place.topic if moved else entry.record.topic))
         context.identify(event)
         if not moved and not is_at_home(entry.record, event.user_id, partitions):
             forwarded = forward(entry.record, context.identity[1], flow.repartition_topic, partitions)
@@ -97,7 +97,7 @@ def _verdict(
     Raises StoreError, be it why the attempt failed or what happens here.
     """
     if isinstance(failure, StoreError):
-        raise failure
+        raise failure  # of the task, not of this event
     entry = lane.entries[0]
     delay = retry_delay(failure, attempts=entry.attempts, elapsed=_failing_for(entry), limits=limits)
     if delay is not None:

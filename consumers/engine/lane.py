@@ -27,7 +27,7 @@ class Entry:
         self.attempts = 0
         self.first_failed_at: float | None = None
         self.journal: tuple[bytes, ...] = ()
-        """Its finished steps: keys of the task's data, which go when it is finished."""
+        """Its finished steps, each once: keys of the task's data, which go when it is finished."""
         self.results: dict[bytes, bytes] | None = None
         """Results of finished steps that are too large for the task's data."""
         self.emits: list[Output] | None = None

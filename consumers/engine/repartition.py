@@ -73,7 +73,7 @@ def origin_of(record: ConsumerRecord[Any, Any]) -> Origin:
     try:
         at = Coordinates(topic=was[_TOPIC].decode(), partition=int(was[_PARTITION]), offset=int(was[_OFFSET]))
         timestamp_ms, timestamp_type = int(was[_TIMESTAMP]), int(was[_TIMESTAMP_TYPE])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, AttributeError, TypeError):  # a header may have no value
         return here  # somebody else wrote to our topic
     headers = [(name, value) for name, value in record.headers if not name.startswith(_PREFIX)]
     return Origin(at, was.get(_KEY), timestamp_ms, timestamp_type, headers)

@@ -115,7 +115,7 @@ class WorkerPool:
         finally:
             lane.worker = None
             task.stopped()
-        if self._stopped or me.cancelling():
+        if self._stopped or me.cancelling():  # asked here to save a call per event
             self._forget_cancellations(me)
         if outcome is None or lane.stale:
             return

@@ -125,3 +125,20 @@ async def test_a_step_waits_until_nothing_stands_in_its_way_any_more(world: Worl
     assert not waiting.done()
     world.lease.renew(time.monotonic())
     await asyncio.wait_for(waiting, 10)
+
+
+async def test_a_task_is_quiet_when_the_last_of_its_events_has_left_its_handler(world: World) -> None:
+    """A task that leaves waits for that, and no longer."""
+    task = task_of(["in"], permit=world.permit)
+    await asyncio.wait_for(task.quiet(), 10)
+    task.started()
+    task.started()
+    waiting = [asyncio.ensure_future(task.quiet()) for _ in range(2)]
+    task.stopped()
+    await rest()
+    task.stopped()
+    task.started()
+    await rest()
+    assert not any(wait.done() for wait in waiting)
+    task.stopped()
+    await asyncio.wait_for(asyncio.gather(*waiting), 10)
