@@ -2,7 +2,9 @@
 proxy does what it says."""
 
 import ast
+import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,7 +19,8 @@ from tests.chaos.changelog import journaled, parts_of, remains_of
 from tests.chaos.check import Remains
 from tests.chaos.fleet import Worker
 from tests.chaos.proxy import Link, carried
-from tests.disk import mounted
+from tests.chaos.waiting import wait_until
+from tests.disk import SmallDisk, mounted
 from tests.kafka.ports import free_ports
 
 OF_THE_PROJECT = {"agents", "clients", "consumers", "producers", "schemas"}
@@ -53,10 +56,37 @@ def test_nothing_but_the_worker_uses_the_project() -> None:
         assert not OF_THE_PROJECT & {name.split(".")[0] for name in names}, path.name
 
 
+class DeafProcess(SmallDisk):
+    """A disk on which, whatever is asked for, something runs that listens and takes no signals."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    def command(self, *_command: str) -> list[str]:
+        listening = f"import socket, time; s = socket.create_server(('127.0.0.1', {self._port})); time.sleep(60)"
+        return [sys.executable, "-c", listening]
+
+
+def test_a_worker_that_has_begun_and_dies_of_a_signal_has_not_ended_in_good_order(tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    worker = Worker(0, Link(0, 0), DeafProcess(port), tmp_path, {"HTTP_PORT": str(port)})
+    worker.start()
+    try:
+        wait_until(lambda: _answers(port), "the process to listen", 20)
+        assert worker.terminate() == -signal.SIGTERM
+    finally:
+        worker.close()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 def test_a_worker_that_is_told_to_end_at_once_ends_in_good_order(tmp_path: Path) -> None:
-    link_port, broker_port, http_port = free_ports(3)
+    [port] = free_ports(1)
     with mounted(tmp_path / "w0") as disk:
-        worker = Worker(0, Link(link_port, broker_port), disk, tmp_path, {"HTTP_PORT": str(http_port)})
+        worker = Worker(0, Link(0, 0), disk, tmp_path, {"HTTP_PORT": str(port)})
         worker.start()
         try:
             assert worker.terminate() == 0
